@@ -1,0 +1,102 @@
+"""The one Report: what scan and runtime both end in, and what every renderer starts from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from leakaudit.findings.model import Confidence, Finding, Status
+
+
+@dataclass(frozen=True, slots=True)
+class FileError:
+    """A file that could not be audited, and why. The rest of the run went on."""
+
+    path: str
+    reason: str
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unexplained:
+    """Growth that no finding explains: a type, its rates per second, and what keeps it alive."""
+
+    type_name: str
+    count: tuple[int, int]
+    count_per_s: float
+    bytes_per_s: float | None = None
+    share: float | None = None
+    retaining_path: tuple[str, ...] = ()
+    path: str | None = None
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One figure over the audit: first, last and largest value, and its trend in one word."""
+
+    name: str
+    unit: str
+    first: float
+    last: float
+    largest: float
+    trend: str = ""
+    points: tuple[tuple[float, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeAudit:
+    """What the runtime half did to the target and saw beside the findings. Durations in seconds, pauses in ms."""
+
+    pid: int
+    python: str
+    method: str
+    duration_s: float
+    interval_s: float
+    samples: int
+    attach_pause_ms: float
+    largest_pause_ms: float
+    heap_growth_bytes_per_s: float | None = None
+    series: tuple[Series, ...] = ()
+    rss_account: tuple[tuple[str, float], ...] = ()
+    unexplained: tuple[Unexplained, ...] = ()
+    notes: tuple[str, ...] = ()
+    command: str = ""
+    ended_early: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Findings (shown ones first decided here, once), errors, and the counts that every format prints."""
+
+    kind: str  # "scan" | "runtime"
+    findings: tuple[Finding, ...]
+    errors: tuple[FileError, ...] = ()
+    files: int = 0
+    lines: int = 0
+    seconds: float = 0.0
+    runtime: RuntimeAudit | None = None
+    notes: tuple[str, ...] = ()
+    threshold: Confidence = Confidence.MEDIUM
+
+    @property
+    def shown(self) -> tuple[Finding, ...]:
+        """The findings at or above the threshold that nothing suppresses."""
+        return tuple(
+            f for f in self.findings if f.suppressed is None and f.confidence.rank >= self.threshold.rank
+        )
+
+    @property
+    def suppressed(self) -> tuple[Finding, ...]:
+        """The findings that a comment or the baseline silences."""
+        return tuple(f for f in self.findings if f.suppressed is not None)
+
+    @property
+    def confirmed(self) -> tuple[Finding, ...]:
+        """The findings that the live process confirmed."""
+        return tuple(
+            f for f in self.findings if f.verdict is not None and f.verdict.status is Status.CONFIRMED
+        )
+
+    def with_findings(self, findings: tuple[Finding, ...]) -> Report:
+        """Return the same report over other findings."""
+        return replace(self, findings=findings)

@@ -1,0 +1,1 @@
+"""The static half's pipeline: facts, link, suspects, findings."""
