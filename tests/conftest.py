@@ -1,0 +1,68 @@
+"""Fixtures that several test modules share."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+NOT_SOURCE = shutil.ignore_patterns(
+    ".git", ".venv*", "__pycache__", "*.egg-info", "dist", "build", ".*_cache", ".hypothesis"
+)
+
+
+@pytest.fixture(scope="session")
+def missing() -> Callable[[str], NoReturn]:
+    """What a test calls when the machine lacks something: a skip with the reason, in CI a failure."""
+
+    def end_test(reason: str) -> NoReturn:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"CI lacks what this test needs: {reason}")
+        pytest.skip(reason)
+
+    return end_test
+
+
+@pytest.fixture(scope="session")
+def project_copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project's files as a git repository with one commit, so that nothing is built in the checkout."""
+    copy = tmp_path_factory.mktemp("project") / "leakaudit"
+    _copy_source(copy)
+    git = ("git", "-c", "user.name=test", "-c", "user.email=test@localhost", "-c", "commit.gpgsign=false")
+    for command in (("init", "-q"), ("add", "-A"), ("commit", "-qm", "Snapshot")):
+        subprocess.run((*git, *command), cwd=copy, check=True)
+    return copy
+
+
+def _copy_source(copy: Path) -> None:
+    listing = subprocess.run(
+        ("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"),
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
+    )
+    if listing.returncode:  # an unpacked sdist
+        shutil.copytree(ROOT, copy, ignore=NOT_SOURCE)
+        return
+    for name in filter(None, os.fsdecode(listing.stdout).split("\0")):
+        if (ROOT / name).is_file():
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, copy / name)
+
+
+@pytest.fixture(scope="session")
+def build_artefacts(project_copy: Path) -> tuple[Path, Path]:
+    """The sdist of the project, and the wheel that was built from that sdist."""
+    subprocess.run(
+        (sys.executable, "-m", "build", "--no-isolation"), cwd=project_copy, check=True, capture_output=True
+    )
+    (sdist,) = project_copy.glob("dist/*.tar.gz")
+    (wheel,) = project_copy.glob("dist/*.whl")
+    return sdist, wheel

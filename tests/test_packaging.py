@@ -1,0 +1,145 @@
+"""The wheel: what is in it, and that it works where no checkout is."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import sysconfig
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import leakaudit
+
+pytestmark = pytest.mark.slow
+
+LEAK = """
+from aiohttp import web
+
+_sessions = {}
+
+
+async def handle(request: web.Request) -> web.Response:
+    _sessions[request.query["session"]] = request
+    return web.Response()
+
+
+app = web.Application()
+app.router.add_get("/", handle)
+"""
+
+
+@pytest.fixture(scope="session")
+def wheel_names(build_artefacts: tuple[Path, Path]) -> set[str]:
+    with zipfile.ZipFile(build_artefacts[1]) as wheel:
+        return set(wheel.namelist())
+
+
+@pytest.fixture(scope="session")
+def installed(build_artefacts: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bin folder of a fresh environment that holds the wheel; dependencies come from the one that runs the tests."""
+    folder = tmp_path_factory.mktemp("installed") / "venv"
+    venv.create(folder, with_pip=False, symlinks=True)
+    python = folder / "bin" / "python"
+    subprocess.run(
+        (
+            sys.executable,
+            "-m",
+            "pip",
+            "--python",
+            python,
+            "install",
+            "--quiet",
+            "--no-deps",
+            "--no-index",
+            build_artefacts[1],
+        ),
+        check=True,
+    )
+    # A folder named in a .pth file is searched last, and its own .pth files (an editable leakaudit) are not read.
+    (site_packages,) = folder.glob("lib/python*/site-packages")
+    (site_packages / "dependencies.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
+    return folder / "bin"
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Path:
+    """A user's project with a leak, and with a folder of its own that is named rules/."""
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "__init__.py").write_text(
+        "raise RuntimeError('imported the rules of the audited project')\n"
+    )
+    (tmp_path / "rules" / "unbounded_mapping.py").write_text(
+        "raise RuntimeError('loaded a rule of the audited project')\n"
+    )
+    (tmp_path / "app.py").write_text(LEAK)
+    return tmp_path
+
+
+def run(installed: Path, cwd: Path, *args: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        (installed / "leakaudit", *args), cwd=cwd, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+def test_the_wheel_holds_every_rule(wheel_names: set[str], project_copy: Path) -> None:
+    rules = {f"leakaudit/rules/{path.name}" for path in project_copy.glob("rules/*.py")}
+    assert rules
+    assert rules <= wheel_names
+
+
+def test_the_wheel_holds_the_demo(wheel_names: set[str], project_copy: Path) -> None:
+    fixture = project_copy / "tests" / "fixtures" / "federated"
+    files = {
+        f"leakaudit/demo/federated/{path.relative_to(fixture).as_posix()}" for path in fixture.rglob("*.py")
+    }
+    assert "leakaudit/demo/federated/server/main.py" in files
+    assert files <= wheel_names
+
+
+def test_the_wheel_owns_one_top_level_name(wheel_names: set[str]) -> None:
+    top = {name.split("/", 1)[0] for name in wheel_names}
+    assert {name for name in top if not name.endswith(".dist-info")} == {"leakaudit"}
+
+
+def test_the_wheel_holds_no_tests_and_no_bytecode(wheel_names: set[str]) -> None:
+    assert not [
+        n for n in wheel_names if "__pycache__" in n or "/tests/" in n or Path(n).name.startswith("test_")
+    ]
+
+
+def test_the_checkout_builds_the_same_wheel_as_the_sdist(
+    wheel_names: set[str], project_copy: Path, tmp_path: Path
+) -> None:
+    command = (sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", tmp_path)
+    subprocess.run(command, cwd=project_copy, check=True, capture_output=True)
+    (direct,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(direct) as wheel:
+        assert set(wheel.namelist()) == wheel_names
+
+
+def test_an_installed_leakaudit_tells_its_version(installed: Path, elsewhere: Path) -> None:
+    done = run(installed, elsewhere, "--version")
+    assert done.returncode == 0, done.stderr
+    assert leakaudit.__version__ in done.stdout
+
+
+def test_an_installed_leakaudit_is_not_the_checkout(installed: Path, elsewhere: Path) -> None:
+    command = (installed / "python", "-c", "import leakaudit; print(leakaudit.__file__)")
+    done = subprocess.run(command, cwd=elsewhere, capture_output=True, text=True, check=True)
+    assert Path(done.stdout.strip()).is_relative_to(installed.parent)
+
+
+def test_an_installed_leakaudit_explains_a_rule(installed: Path, elsewhere: Path) -> None:
+    done = run(installed, elsewhere, "explain", "LA101")
+    assert done.returncode == 0, done.stderr
+    assert "unbounded-mapping" in done.stdout
+
+
+def test_an_installed_leakaudit_scans_with_its_own_rules(installed: Path, elsewhere: Path) -> None:
+    done = run(installed, elsewhere, "scan", "app.py")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "LA101" in done.stdout
+    assert "_sessions" in done.stdout
