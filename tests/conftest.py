@@ -58,11 +58,27 @@ def _copy_source(copy: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def build_artefacts(project_copy: Path) -> tuple[Path, Path]:
-    """The sdist of the project, and the wheel that was built from that sdist."""
-    subprocess.run(
-        (sys.executable, "-m", "build", "--no-isolation"), cwd=project_copy, check=True, capture_output=True
-    )
-    (sdist,) = project_copy.glob("dist/*.tar.gz")
+def build() -> Callable[..., None]:
+    """Run `python -m build` in a folder, with the hatchling of this environment; its output is what a failure shows."""
+
+    def run(folder: Path, *options: str) -> None:
+        done = subprocess.run(
+            (sys.executable, "-m", "build", "--no-isolation", *options),
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stdout
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def wheel_from_sdist(project_copy: Path, build: Callable[..., None]) -> Path:
+    """The project's wheel, built from the project's sdist and not from the checkout."""
+    build(project_copy)
     (wheel,) = project_copy.glob("dist/*.whl")
-    return sdist, wheel
+    return wheel

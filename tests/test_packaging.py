@@ -7,6 +7,7 @@ import sys
 import sysconfig
 import venv
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -32,13 +33,13 @@ app.router.add_get("/", handle)
 
 
 @pytest.fixture(scope="session")
-def wheel_names(build_artefacts: tuple[Path, Path]) -> set[str]:
-    with zipfile.ZipFile(build_artefacts[1]) as wheel:
+def wheel_names(wheel_from_sdist: Path) -> set[str]:
+    with zipfile.ZipFile(wheel_from_sdist) as wheel:
         return set(wheel.namelist())
 
 
 @pytest.fixture(scope="session")
-def installed(build_artefacts: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def installed(wheel_from_sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bin folder of a fresh environment that holds the wheel; dependencies come from the one that runs the tests."""
     folder = tmp_path_factory.mktemp("installed") / "venv"
     venv.create(folder, with_pip=False, symlinks=True)
@@ -54,7 +55,7 @@ def installed(build_artefacts: tuple[Path, Path], tmp_path_factory: pytest.TempP
             "--quiet",
             "--no-deps",
             "--no-index",
-            build_artefacts[1],
+            wheel_from_sdist,
         ),
         check=True,
     )
@@ -111,10 +112,9 @@ def test_the_wheel_holds_no_tests_and_no_bytecode(wheel_names: set[str]) -> None
 
 
 def test_the_checkout_builds_the_same_wheel_as_the_sdist(
-    wheel_names: set[str], project_copy: Path, tmp_path: Path
+    wheel_names: set[str], project_copy: Path, build: Callable[..., None], tmp_path: Path
 ) -> None:
-    command = (sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", tmp_path)
-    subprocess.run(command, cwd=project_copy, check=True, capture_output=True)
+    build(project_copy, "--wheel", "--outdir", str(tmp_path))
     (direct,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(direct) as wheel:
         assert set(wheel.namelist()) == wheel_names
