@@ -79,11 +79,6 @@ class Children:
     ) -> None:
         self.stop()
 
-    @property
-    def pids(self) -> tuple[int, ...]:
-        """The pids of all children, in the order in which they were started."""
-        return tuple(child.pid for child in self._children)
-
     def start(self, name: str, command: Sequence[str]) -> Child:
         """Start a command in a session of its own, so that a Ctrl-C reaches it through `stop` and not before."""
         errors = self._log_dir / f"{name}.stderr"
