@@ -54,7 +54,7 @@ def _copy_source(copy: Path) -> None:
     for name in filter(None, os.fsdecode(listing.stdout).split("\0")):
         if (ROOT / name).is_file():
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(ROOT / name, copy / name)
+            shutil.copy(ROOT / name, copy / name)
 
 
 @pytest.fixture(scope="session")
