@@ -1,0 +1,1 @@
+"""Attach to a live process, watch what the findings name, and say what grew."""
