@@ -1,0 +1,65 @@
+"""How an envelope gains height: how much, in how many rises, how evenly, and whether it tires."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from math import inf, sqrt
+from statistics import stdev
+
+SLOWER = 0.8  # a later half with less than this share of the earlier half's gain may be tiring
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """What an envelope gains over its cells. Pauses are shares of the cells, `largest` of the total.
+
+    `early` and `late` are the gains of the two halves; `tired` is by how many standard errors the later half falls
+    short of `SLOWER` of the earlier.
+    """
+
+    total: float
+    rises: int
+    longest_pause: float
+    final_pause: float
+    largest: float
+    early: float
+    late: float
+    tired: float
+
+    @property
+    def ratio(self) -> float:
+        """The later half's gain over the earlier's."""
+        return self.late / self.early if self.early > 0 else inf
+
+
+def growth(envelope: Sequence[float], least: float) -> Growth:
+    """Measure an envelope of two cells or more; rises below `least` are gathered until they reach it."""
+    gains = _gathered([b - a for a, b in pairwise(envelope)], least)
+    total, cells, half = sum(gains), len(gains), len(gains) // 2
+    before, after = gains[:half], gains[cells - half :]
+    error = sqrt(half * (stdev(before) ** 2 + stdev(after) ** 2)) if half > 1 else 0.0
+    shortfall = SLOWER * sum(before) - sum(after)
+    where = [i for i, gain in enumerate(gains) if gain > 0]
+    pauses = [b - a - 1 for a, b in pairwise([-1, *where, cells])]
+    return Growth(
+        total=total,
+        rises=len(where),
+        longest_pause=max(pauses) / cells,
+        final_pause=pauses[-1] / cells,
+        largest=max(gains) / total if total > 0 else 1.0,
+        early=sum(before),
+        late=sum(after),
+        tired=shortfall / error if error else (inf if shortfall > 0 else 0.0),
+    )
+
+
+def _gathered(gains: Sequence[float], least: float) -> list[float]:
+    result, waiting = [], 0.0
+    for gain in gains:
+        waiting += gain
+        reached = waiting > 0 and waiting >= least
+        result.append(waiting if reached else 0.0)
+        waiting = 0.0 if reached else waiting
+    return result
