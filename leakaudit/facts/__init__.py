@@ -1,0 +1,1 @@
+"""Per-file facts without judgement, and the linked Project that answers questions about them."""

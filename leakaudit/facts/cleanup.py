@@ -1,0 +1,129 @@
+"""What takes entries out again, and does it help? A grade, not a boolean."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from typing import TYPE_CHECKING
+
+from leakaudit.facts.model import Flag, Op
+from leakaudit.facts.linked import Seen, Subject
+
+if TYPE_CHECKING:
+    from leakaudit.facts.project import Project
+
+#: Grades that leave the container growing, worst first, and the two that silence a rule.
+NONE, UNCALLED, CLEAR_ONLY, SAME_KEY, INNER, BY_NAME, PAIRED, BOUND = (
+    "none", "uncalled", "clear-only", "same-key", "inner-only", "by-name", "paired", "bound",
+)
+_TEARDOWN = re.compile(
+    r"^_*(close|aclose|shutdown|stop|destroy|dispose|teardown|tear_down|terminate|exit|finalize|finish_all|cleanup_all|clear|clear_all|clear_cache|clear_caches|reset|reset_all|"
+    r"flush_all|__exit__|__aexit__|__del__|stopService|async_shutdown|on_shutdown|async_stop|disconnect_all|cancel_all|stop_all|unload|async_unload_entry|__setstate__|"
+    r"release_all|drain|kill|quit|close_all|cancel|del|exit|aexit)_*$"
+)
+_LAZY_READ = re.compile(r"^_*(get|__getitem__|lookup|fetch|read|load|peek|__contains__|is_\w+|has|check|find|exists)(_|$)")
+
+
+@dataclass(frozen=True, slots=True)
+class Cleanup:
+    """The grade, why, and the removals that it was judged by."""
+
+    grade: str
+    reason: str
+    removals: tuple[Seen, ...] = ()
+
+    @property
+    def effective(self) -> bool:
+        """Whether entries really go away, so that no rule should speak."""
+        return self.grade in (PAIRED, BOUND)
+
+
+def grade(project: Project, subject: Subject) -> Cleanup:
+    """Grade what is done to keep a container small."""
+    container = subject.container
+    if container.bound:
+        return Cleanup(BOUND, container.bound)
+    if container.weak:
+        return Cleanup(BOUND, "holds its entries weakly")
+    removals = [s for s in subject.events(Op.SHRINK, Op.CLEAR, Op.TRIM, Op.REBIND) if _is_removal(project, subject, s)]
+    sure = [s for s in removals if s.sure]
+    if not removals:
+        return Cleanup(NONE, _nothing_reason(project, subject))
+    direct = [s for s in sure if s.event.depth == 0]
+    if not direct:
+        if sure:
+            return Cleanup(INNER, "only what one entry holds is trimmed; the entries themselves are never removed", tuple(sure))
+        return Cleanup(BY_NAME, f"another object's `{subject.name}` is cleaned; it may be this one", tuple(removals))
+    if _size_guard(subject):
+        return Cleanup(BOUND, "its length is compared with a limit and entries are removed", tuple(direct))
+    partial = [s for s in direct if not _is_teardown(project, s)]
+    if not partial:
+        return Cleanup(CLEAR_ONLY, _clear_reason(project, direct[0]), tuple(direct))
+    called = [s for s in partial if not _is_uncalled(project, s)]
+    if not called:
+        function = project.function(partial[0].path, partial[0].event.func)
+        return Cleanup(UNCALLED, f"`{function.name if function else '?'}` removes entries, but nothing in the project calls it", tuple(partial))
+    if all(_is_lazy(project, subject, s) for s in called):
+        return Cleanup(SAME_KEY, "entries go only when the very same key is asked for again", tuple(called))
+    return Cleanup(PAIRED, "entries are removed again", tuple(called))
+
+
+def _is_removal(project: Project, subject: Subject, seen: Seen) -> bool:
+    event = seen.event
+    if event.op is not Op.REBIND:
+        return True
+    if event.depth or event.line == subject.container.line and seen.path == subject.path:
+        return False
+    function = project.function(seen.path, event.func)
+    if function is None:
+        return False
+    if function.name in ("__init__", "__new__", "__post_init__", "__setstate__", "__attrs_post_init__") and subject.scope == "i":
+        return False
+    return event.value != "None" or "None" not in subject.container.text
+
+
+def _is_teardown(project: Project, seen: Seen) -> bool:
+    if seen.event.op is Op.SHRINK and seen.event.method in ("pop", "del", "remove", "discard") and not seen.event.flags & Flag.LOOP and seen.event.key:
+        return False
+    function = project.function(seen.path, seen.event.func)
+    while function is not None:
+        if _TEARDOWN.match(function.name):
+            return True
+        function = project.function(seen.path, function.parent)
+    return False
+
+
+def _is_uncalled(project: Project, seen: Seen) -> bool:
+    """A private function that no code of the project calls or passes along."""
+    function = project.function(seen.path, seen.event.func)
+    if function is None or not function.name.startswith("_") or function.name.startswith("__") or function.decorators:
+        return False
+    if project.callers.get((seen.path, seen.event.func)):
+        return False
+    text = f".{function.name}"
+    facts = project.files[seen.path]
+    return not any(name.endswith(text) for f in facts.functions for name in (*f.calls, *f.refs)) and function.parent < 0
+
+
+def _is_lazy(project: Project, subject: Subject, seen: Seen) -> bool:
+    event = seen.event
+    function = project.function(seen.path, event.func)
+    if function is None or not _LAZY_READ.match(function.name) or event.flags & Flag.LOOP or event.op is not Op.SHRINK:
+        return False
+    return event.method in ("pop", "del", "__delitem__", "discard") and any(t.startswith("param:") for t in event.key_origins)
+
+
+def _size_guard(subject: Subject) -> bool:
+    return bool(subject.events(Op.MEASURE)) and any(s.event.depth == 0 for s in subject.events(Op.SHRINK, Op.TRIM, Op.CLEAR, Op.REBIND))
+
+
+def _nothing_reason(project: Project, subject: Subject) -> str:
+    count = len(project.files)
+    files = f"{count} scanned file{'s' if count > 1 else ''}"
+    return f"no `pop`, `del`, `clear`, size check or re-assignment of `{subject.name}` in {files}"
+
+
+def _clear_reason(project: Project, seen: Seen) -> str:
+    function = project.function(seen.path, seen.event.func)
+    return f"only `{function.name if function else 'module code'}` empties it, all at once"

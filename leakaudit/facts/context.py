@@ -1,0 +1,135 @@
+"""When does an event happen: at import, at start-up, per event, or is that unknown?"""
+
+from __future__ import annotations
+
+import re
+
+from typing import TYPE_CHECKING
+
+from leakaudit.facts.answers import Answer, words
+from leakaudit.facts.model import Event, Flag, Function
+from leakaudit.facts.linked import Caller, Place
+
+if TYPE_CHECKING:
+    from leakaudit.facts.project import Project
+
+_DEPTH = 5
+_ROUTE = re.compile(
+    r"(^|[.:])(route|get|post|put|patch|delete|head|websocket|websocket_route|on_message|on_event|event|listener|listen|task|shared_task|periodic_task|command|"
+    r"slash_command|subscriber|handler|on|message_handler|middleware|api_route|endpoint|exception_handler|before_request|after_request|inlineCallbacks|"
+    r"receiver|job|scheduled_job|cron|step|callback|rpc|expose|view_config|action|api_view|require_POST|require_GET|login_required|csrf_exempt)(\.\(\))?$"
+)
+_EVENT_NAMES = re.compile(
+    r"^(on_|handle_|handle$|_handle|process_|_process|receive|recv|_recv|consume|_consume|dispatch|_dispatch|do_(GET|POST|PUT|DELETE|HEAD|PATCH)$|"
+    r"(data|line|message|string|request|response|datagram|eof|frame)_?[rR]eceived|connection_?(made|lost|Made|Lost)|feed|publish|emit|notify|"
+    r"_on_|__call__$|execute|_execute|enqueue|submit|schedule|send|_send|request|_request|fetch|query|get_or_create|acquire|open_session|"
+    r"create_session|start_session|log$|record|track|observe|trace|span|tick|poll|step$|train|forward$|training_step|iterate|next_|read|write|push|upload|"
+    r"download|call$|invoke|apply_async|run_task|run_job|render|resolve|lookup|before_|after_|connect$|_connect|login|message|async_update|_async_update|"
+    r"[A-Z][a-z]+[A-Z]?\w*$)"
+)
+_START_NAMES = re.compile(
+    r"^_{0,2}(init|setup|set_up|configure|config|load|_load|initialize|initialise|start_?up|on_startup|startup|start$|build|bootstrap|install|main|create_app|make_app|"
+    r"lifespan|ready|includeme|setUp|prepare|populate|parse_args|add_arguments|add_parser|async_setup|discover|define|declare|from_config|import_|compile|on_load|"
+    r"setup_|init_|load_|register_builtin|register_default|mount|include_router)"
+)
+_IMPORT_NAMES = frozenset({"__init_subclass__", "__set_name__", "__class_getitem__", "__prepare__", "__mro_entries__"})
+_REGISTRAR = re.compile(r"^_?(register|add|install|define|declare|provide|implements|bind|mount|include|export|expose)(_|[A-Z]|$)|_?(registry|decorator)$")
+
+
+class Contexts:
+    """Answers for functions and events; keeps what it found."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._known: dict[tuple[str, int], Answer] = {}
+
+    def of(self, path: str, event: Event) -> Answer:
+        """Return when `event` happens."""
+        if event.func >= 0 and event.flags & Flag.FOREVER:
+            function = self._project.function(path, event.func)
+            assert function is not None
+            return Answer("per-event", f"inside a loop without end in `{function.name}`", path, event.line)
+        return self.of_function(path, event.func)
+
+    def of_function(self, path: str, index: int, depth: int = _DEPTH) -> Answer:
+        """Return when a function runs."""
+        if index < 0:
+            return Answer("import", "runs at import", path, 0)
+        known = self._known.get((path, index))
+        if known is not None:
+            return known
+        self._known[(path, index)] = Answer("unknown", "called from itself")
+        answer = self._decide(path, index, depth)
+        self._known[(path, index)] = answer
+        return answer
+
+    def _decide(self, path: str, index: int, depth: int) -> Answer:
+        function = self._project.function(path, index)
+        assert function is not None
+        name = function.name
+        if name in _IMPORT_NAMES or (name == "__new__" and self._is_metaclass(path, function)):
+            return Answer("import", f"`{name}` runs when a class is made", path, function.line)
+        for decorator in function.decorators:
+            if _ROUTE.search(decorator) and not decorator.endswith(("property", "setter")):
+                return Answer("per-event", f"`{name}` is decorated with `{decorator.partition(':')[2] or decorator}`", path, function.line)
+        callers = self._project.callers.get((path, index), [])
+        if _is_decorator(function) and all(c.func < 0 for c in callers):
+            return Answer("import", f"`{function.qualname}` returns what it is given: a decorator", path, function.line)
+        answers = self._from_callers(path, index, callers, depth)
+        for answer in answers:
+            if answer.value == "per-event":
+                return answer
+        if callers and len(answers) == len(callers) and all(a.value in ("import", "start-up") for a in answers):
+            return Answer(answers[0].value, f"`{name}` is only called from {answers[0].reason or 'start-up code'}", answers[0].path, answers[0].line)
+        if any(a.value == "likely-event" for a in answers):
+            return next(a for a in answers if a.value == "likely-event")
+        return self._by_name(path, function, bool(callers))
+
+    def _from_callers(self, path: str, index: int, callers: list[Caller], depth: int) -> list[Answer]:
+        if depth <= 0:
+            return []
+        found = []
+        for link in callers[:24]:
+            caller_path, caller = link.path, link.func
+            if (caller_path, caller) == (path, index):
+                continue
+            if link.passed:
+                found.append(Answer("likely-event", "passed along as a callback", caller_path))
+                continue
+            runner = self._project.function(caller_path, caller)
+            if runner is not None and runner.forever:
+                found.append(Answer("per-event", f"called from the endless loop of `{runner.qualname}`", caller_path, runner.line))
+                continue
+            answer = self.of_function(caller_path, caller, depth - 1)
+            if answer.value == "per-event":
+                function = self._project.function(caller_path, caller)
+                where = function.qualname if function is not None else "module level"
+                reason = answer.reason if " called from " in answer.reason else f"called from `{where}`: {answer.reason}"
+                answer = Answer("per-event", reason, caller_path, function.line if function else 0)
+            found.append(answer)
+        return found
+
+    def _by_name(self, path: str, function: Function, called: bool) -> Answer:
+        name = function.name
+        if name in ("__init__", "__post_init__", "__new__", "__attrs_post_init__"):
+            return Answer("construct", f"runs once for every `{function.qualname.rpartition('.')[0]}` made", path, function.line)
+        if function.forever:
+            return Answer("per-event", f"`{name}` runs a loop without end", path, function.line)
+        if _START_NAMES.match(name):
+            return Answer("start-up", f"`{name}` is named like set-up code", path, function.line)
+        if _EVENT_NAMES.match(name) and not name[:1].isupper():
+            return Answer("per-event", f"`{name}` is named like a handler or an operation", path, function.line)
+        if _REGISTRAR.match(name) and not called:
+            return Answer("registrar", f"`{name}` is a registration function that nothing in the project calls", path, function.line)
+        if function.is_async:
+            return Answer("likely-event", f"`{name}` is a coroutine", path, function.line)
+        return Answer("unknown", f"nothing tells when `{name}` runs", path, function.line)
+
+    def _is_metaclass(self, path: str, function: Function) -> bool:
+        return "type" in self._project.base_names(Place(path, function.cls)) or "Meta" in "".join(self._project.base_names(Place(path, function.cls)))
+
+
+def _is_decorator(function: Function) -> bool:
+    """It returns one of its own parameters, or a nested function that does."""
+    names = {f"param:{p.name}" for p in function.params}
+    return any(tag.rpartition(":")[0] in names for tag in function.returns if tag.startswith("param:")) and len(words(function.name)) > 0

@@ -1,0 +1,125 @@
+"""Pure questions about ast expressions: access paths, short texts, type names."""
+
+from __future__ import annotations
+
+import ast
+
+_ELEMENT_METHODS = {"get", "setdefault", "values", "items", "__getitem__"}
+_TRANSPARENT = {"list", "tuple", "sorted", "iter", "reversed", "enumerate", "set", "cast", "next", "copy", "frozenset"}
+_TEXT_LIMIT = 90
+
+
+def access_path(node: ast.AST) -> str:
+    """Return `self.a.b[]` for nested attribute and element access, "" for anything that is not one.
+
+    Elements reached by subscript, `get`, `setdefault`, `values` or `items` are all `[]`. `list(x)` and the like
+    read through to x; `getattr(x, "a")` is `x.a`.
+    """
+    kind = node.__class__
+    if kind is ast.Name:
+        return node.id  # type: ignore[attr-defined, no-any-return]
+    if kind is ast.Attribute:
+        base = access_path(node.value)  # type: ignore[attr-defined]
+        return f"{base}.{node.attr}" if base else ""  # type: ignore[attr-defined]
+    if kind is ast.Subscript:
+        base = access_path(node.value)  # type: ignore[attr-defined]
+        return f"{base}[]" if base else ""
+    if kind is ast.Call:
+        return _call_path(node)  # type: ignore[arg-type]
+    if kind is ast.NamedExpr or kind is ast.Await or kind is ast.Starred:
+        return access_path(node.value)  # type: ignore[attr-defined]
+    if kind is ast.BoolOp:
+        return access_path(node.values[0])  # type: ignore[attr-defined]
+    if kind is ast.IfExp:
+        return access_path(node.body) or access_path(node.orelse)  # type: ignore[attr-defined]
+    return ""
+
+
+def _call_path(node: ast.Call) -> str:
+    func = node.func
+    if isinstance(func, ast.Attribute):
+        if func.attr in _ELEMENT_METHODS:
+            base = access_path(func.value)
+            return f"{base}[]" if base else ""
+        if func.attr in ("keys", "copy"):
+            return access_path(func.value)
+        return ""
+    if not isinstance(func, ast.Name):
+        return ""
+    if func.id == "super":
+        return "super()"
+    if func.id == "getattr" and len(node.args) >= 2 and isinstance(node.args[1], ast.Constant):  # noqa: PLR2004
+        base = access_path(node.args[0])
+        return f"{base}.{node.args[1].value}" if base else ""
+    if func.id == "type" and len(node.args) == 1:
+        base = access_path(node.args[0])
+        return f"{base}.__class__" if base else ""
+    if func.id in ("vars", "globals") and len(node.args) <= 1:
+        return f"{access_path(node.args[0])}.__dict__" if node.args else ""
+    if func.id in _TRANSPARENT and node.args:
+        return access_path(node.args[-1] if func.id == "cast" else node.args[0])
+    return ""
+
+
+def dotted(node: ast.AST) -> str:
+    """Return `a.b.c` for a plain dotted name, else "" (a call in between counts as its callee: `a().b` is `a.b`)."""
+    parts: list[str] = []
+    current = node
+    while True:
+        if isinstance(current, ast.Attribute):
+            parts.append(current.attr)
+            current = current.value
+        elif isinstance(current, ast.Name):
+            parts.append(current.id)
+            return ".".join(reversed(parts))
+        elif isinstance(current, (ast.Subscript,)):
+            parts.append("[]")
+            current = current.value
+        elif isinstance(current, ast.Call):
+            parts.append("()")
+            current = current.func
+        else:
+            return ""
+
+
+def short_text(node: ast.AST | None) -> str:
+    """Return the expression as source text, cut to a readable length."""
+    if node is None:
+        return ""
+    kind = node.__class__
+    if kind is ast.Name:
+        return node.id  # type: ignore[attr-defined, no-any-return]
+    if kind is ast.Constant:
+        return repr(node.value)[:_TEXT_LIMIT]  # type: ignore[attr-defined]
+    if kind is ast.Attribute:
+        return f"{short_text(node.value)}.{node.attr}"[:_TEXT_LIMIT]  # type: ignore[attr-defined]
+    try:
+        text = ast.unparse(node)
+    except (RecursionError, ValueError):
+        return "..."
+    return text if len(text) <= _TEXT_LIMIT else text[: _TEXT_LIMIT - 3] + "..."
+
+
+def annotation_text(node: ast.AST | None) -> str:
+    """Return an annotation as text, string annotations unquoted, cut to a readable length."""
+    if node is None:
+        return ""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value[:_TEXT_LIMIT]
+    return short_text(node)
+
+
+def type_name(annotation: str) -> str:
+    """Return the one class that an annotation names: `Optional[a.B]`, `B | None`, `"B"` give the name, unions "".
+
+    Subscripted generics give their origin.
+    """
+    text = annotation.strip().strip("'\"")
+    for prefix in ("Optional[", "typing.Optional[", "Final[", "ClassVar[", "Annotated[", "t.Optional[", "type[", "Type["):
+        if text.startswith(prefix) and text.endswith("]"):
+            text = text[len(prefix) : -1].split(",")[0].strip()
+    parts = [part.strip() for part in text.split("|") if part.strip() not in ("None", "")]
+    if len(parts) != 1:
+        return ""
+    text = parts[0].split("[")[0].strip().strip("'\"")
+    return text if text.replace(".", "").replace("_", "").isalnum() else ""

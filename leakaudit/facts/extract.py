@@ -1,0 +1,305 @@
+"""Turn one file's text into FileFacts: parse, walk, resolve every receiver to its owner."""
+
+from __future__ import annotations
+
+import ast
+import warnings
+
+from leakaudit.errors import SourceError
+from leakaudit.facts.containers import describe
+from leakaudit.facts.expressions import access_path, annotation_text, dotted, short_text, type_name
+from leakaudit.facts.frame import Frame, RawCall, RawEvent, imported, owner_of, scope_of
+from leakaudit.facts.model import Call, Container, Event, FileFacts, Flag, Function, Op, Param
+from leakaudit.facts.origins import Origins
+from leakaudit.facts.tables import CONTAINER_CALLS
+from leakaudit.facts.walk import Walk
+
+_KEPT = ("i:", "c:", "m:", "x:", "t:", "?:")
+_FOREIGN = ("x:", "t:", "?:")
+_QUIET_OPS = (Op.MEASURE, Op.READ_GROW, Op.ESCAPE)
+
+
+def extract(text: str) -> FileFacts:
+    """Return the facts of a module; raise SourceError (cause only) when it does not parse."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(text)
+        walk = Walk()
+        walk.run(tree)
+    except SyntaxError as error:
+        raise SourceError(f"line {error.lineno}: {error.msg}") from None
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise SourceError(f"cannot be parsed ({error.__class__.__name__}: {error})") from None
+    return _Resolution(walk).facts(text.count("\n") + 1, ast.get_docstring(tree) or "")
+
+
+class _Resolution:
+    """Second look at a walked file: all aliases are known now."""
+
+    def __init__(self, walk: Walk) -> None:
+        self.walk = walk
+        self.imports = walk.imports
+        self.origins = Origins(walk.imports)
+
+    def facts(self, lines: int, doc: str) -> FileFacts:
+        containers = tuple(self._containers())
+        declared = {c.owner for c in containers}
+        events = [e for frame in self.walk.frames for raw in frame.events if (e := self._event(raw, frame, declared))]
+        return FileFacts(
+            lines=lines,
+            imports=self.imports,
+            functions=tuple(self._function(*entry) for entry in self.walk.functions),
+            classes=tuple(self.walk.classes),
+            containers=containers,
+            events=tuple(events),
+            calls=tuple(self._call(raw, frame) for frame in self.walk.frames for raw in frame.calls),
+            types=self._types(),
+            uses=self._uses(declared),
+            module_calls=tuple(sorted({n for f in self._module_frames() for raw in f.call_names if (n := self._callee(raw, f))})),
+            module_refs=tuple(sorted({n for f in self._module_frames() for raw in f.ref_names if (n := self._callee(raw, f))})),
+            all_names=self.walk.all_names,
+            script=self.walk.script,
+            stored=tuple(self._stored()),
+            doc=doc[:400],
+        )
+
+    def _module_frames(self) -> list[Frame]:
+        return [f for f in self.walk.frames if f.kind != "function"]
+
+    # -- containers -------------------------------------------------------------------------------------------------
+
+    def _containers(self) -> list[Container]:
+        found: dict[str, Container] = {}
+        for frame in self.walk.frames:
+            for path, value, node, annotation, flags in frame.containers:
+                container = self._container(frame, path, value, node, annotation, flags)
+                if container is not None and self._is_better(container, found.get(container.owner)):
+                    found[container.owner] = container
+        for frame, node, _, _ in self.walk.functions:
+            for container in self._defaults(frame, node):
+                found.setdefault(container.owner, container)
+        return list(found.values())
+
+    def _is_better(self, new: Container, old: Container | None) -> bool:
+        """The declaration in __init__ (or at module and class level) is the container; others re-bind it."""
+        if old is None:
+            return True
+        return self._rank(new) < self._rank(old)
+
+    def _rank(self, container: Container) -> int:
+        if container.func < 0:
+            return 0
+        name = self.walk.functions[container.func][0].qualname.rpartition(".")[2]
+        return 1 if name in ("__init__", "__new__", "__post_init__", "__attrs_post_init__", "__cinit__") else 2
+
+    def _container(self, frame: Frame, path: str, value: ast.AST, node: ast.AST, annotation: str, flags: int) -> Container | None:
+        kind, inner, bound, weak, initial, source, is_field = describe(value)
+        if not kind:
+            return None
+        owner = owner_of(frame, path, self.imports, hops=0)
+        if frame.kind == "class" and is_field:
+            owner = f"i:{frame.cls}.{path}"
+        if not owner or owner.startswith(("?:", "x:", "t:")) or owner.endswith("[]") or "[]" in owner:
+            return None
+        if owner.startswith("l:") and path not in frame.free and not self._is_free_below(frame, path):
+            return None
+        if not annotation and frame.kind != "function":
+            annotation = frame.annotations.get(path, "")
+        target = _target(node) or node
+        return Container(
+            owner, kind, target.lineno, target.col_offset + 1, target.end_lineno or target.lineno,  # type: ignore[attr-defined]
+            (target.end_col_offset or 0) + 1, frame.index, inner, annotation, bound, weak, initial, source, flags, short_text(value),  # type: ignore[attr-defined]
+        )
+
+    def _is_free_below(self, frame: Frame, name: str) -> bool:
+        return any(f.parent is frame and name in f.free for f in self.walk.frames)
+
+    def _defaults(self, frame: Frame, node: ast.AST) -> list[Container]:
+        arguments: ast.arguments = node.args  # type: ignore[attr-defined]
+        names = [a.arg for a in (*arguments.posonlyargs, *arguments.args)]
+        pairs = list(zip(names[len(names) - len(arguments.defaults) :], arguments.defaults))
+        pairs += [(a.arg, d) for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults) if d is not None]
+        found = []
+        for name, value in pairs:
+            is_call = isinstance(value, ast.Call) and dotted(value.func).rpartition(".")[2] in CONTAINER_CALLS
+            if isinstance(value, (ast.Dict, ast.List, ast.Set)) or is_call:
+                kind, inner, bound, weak, initial, _, _ = describe(value)
+                found.append(
+                    Container(
+                        f"d:{frame.qualname}.{name}", kind, value.lineno, value.col_offset + 1, value.end_lineno or value.lineno,
+                        (value.end_col_offset or 0) + 1, frame.index, inner, frame.annotations.get(name, ""), bound, weak, initial, "", 0, short_text(value),
+                    )
+                )
+        return found
+
+    # -- events -----------------------------------------------------------------------------------------------------
+
+    def _event(self, raw: RawEvent, frame: Frame, declared: set[str]) -> Event | None:
+        full = owner_of(frame, raw.path, self.imports)
+        owner, depth = _strip(full)
+        direct = _strip(owner_of(frame, raw.path, self.imports, hops=0))[0]
+        if owner.startswith("l:"):
+            if owner not in declared:
+                default = self._default_owner(frame, raw.path, declared)
+                if not default:
+                    return None
+                owner = default
+        elif not owner.startswith(_KEPT) or "." not in owner and not owner.startswith("m:"):
+            return None
+        if raw.op in _QUIET_OPS and (owner.startswith(_FOREIGN) and not (raw.op == Op.ESCAPE and owner.startswith("x:"))):
+            return None
+        if raw.op == Op.REBIND and depth:
+            return None
+        if raw.op == Op.REBIND and owner != direct:
+            return None  # the local alias is re-bound, not the container
+        flags = raw.flags | (Flag.ALIAS if owner != direct else 0)
+        if raw.op == Op.READ_GROW and owner not in declared and not owner.startswith(("i:", "c:")):
+            return None
+        node = raw.node
+        changes = raw.op in (Op.GROW, Op.SHRINK, Op.READ_GROW)
+        return Event(
+            owner, Op(raw.op), raw.method, node.lineno, node.col_offset + 1, raw.func, depth,  # type: ignore[attr-defined]
+            short_text(raw.key) if changes else "",
+            self.origins.of(raw.key, frame) if changes else (),
+            short_text(raw.value) if raw.op in (Op.GROW, Op.REBIND) else "",
+            self.origins.of(raw.value, frame) if raw.op in (Op.GROW, Op.REBIND) else (),
+            tuple(_guard_text(g) for g in raw.guards), flags, (node.end_col_offset or 0) + 1,  # type: ignore[attr-defined]
+        )
+
+    def _default_owner(self, frame: Frame, path: str, declared: set[str]) -> str:
+        root = path.partition(".")[0].partition("[")[0]
+        scope = scope_of(frame, root)
+        owner = f"d:{scope.qualname}.{root}" if scope is not None else ""
+        return owner if owner in declared and "." not in path else ""
+
+    # -- the rest ---------------------------------------------------------------------------------------------------
+
+    def _function(self, frame: Frame, node: ast.AST, decorators: tuple[str, ...], kind: str) -> Function:
+        arguments: ast.arguments = node.args  # type: ignore[attr-defined]
+        parent = frame.parent.index if frame.parent is not None else -1
+        captures = tuple(sorted(n for n in frame.free if (s := scope_of(frame, n)) is not None and s.kind == "function"))
+        lines = tuple(d.lineno for d in getattr(node, "decorator_list", ()))
+        return Function(
+            qualname=frame.qualname, line=node.lineno, end_line=node.end_lineno or node.lineno, cls=frame.cls, parent=parent,  # type: ignore[attr-defined]
+            params=tuple(_params(arguments)), decorators=tuple(self._callee(d, frame.parent or frame) or d for d in decorators), decorator_lines=lines,
+            is_async=isinstance(node, ast.AsyncFunctionDef), is_generator=frame.generator, kind=kind, forever=frame.forever,
+            calls=tuple(sorted({n for c in frame.call_names if (n := self._callee(c, frame))})),
+            refs=tuple(sorted({n for c in frame.ref_names if (n := self._callee(c, frame)) and not n.startswith("?:")})),
+            returns=tuple(dict.fromkeys(tag for value in frame.returns[:4] for tag in self.origins.of(value, frame, 2)))[:8],
+            captures=captures, exits=tuple(short_text(t) for t in frame.exits[:3]), column=node.col_offset + 1,  # type: ignore[attr-defined]
+        )
+
+    def _callee(self, text: str, frame: Frame) -> str:
+        """Resolve a dotted callee (as `expressions.dotted` gives it) to an owner-style name."""
+        if "(" in text or "[" in text:
+            return "?:" + text.rpartition(".")[2] if "." in text else ""
+        full = owner_of(frame, text, self.imports)
+        if full:
+            return full
+        return f"b:{text}" if "." not in text else ""
+
+    def _call(self, raw: RawCall, frame: Frame) -> Call:
+        node = raw.node
+        text = dotted(node.func)
+        receiver = self.origins.of(node.func.value, frame, 2) if isinstance(node.func, ast.Attribute) else ()
+        return Call(
+            self._callee(text, frame) or f"?:{text.rpartition('.')[2]}", node.lineno, node.col_offset + 1, node.end_lineno or node.lineno,
+            (node.end_col_offset or 0) + 1, raw.func, self._usage(raw.usage, frame),
+            tuple("|".join(self.origins.of(a, frame, 2)) for a in node.args[:6]),
+            tuple((k.arg or "**", "|".join(self.origins.of(k.value, frame, 2))) for k in node.keywords[:10]),
+            tuple(_guard_text(g) for g in raw.guards), raw.flags, receiver,
+        )
+
+    def _usage(self, usage: str, frame: Frame) -> str:
+        verb, _, rest = usage.partition(":")
+        if verb == "await" and rest:
+            return "await:" + self._usage(rest, frame)
+        if verb in ("name", "store"):
+            owner = owner_of(frame, rest, self.imports, hops=0)
+            return f"{verb}:{owner}" if owner else usage
+        return usage
+
+    def _types(self) -> dict[str, str]:
+        types: dict[str, str] = {}
+        for frame in self.walk.frames:
+            for path, value, node in frame.stores:
+                self._type_of(types, owner_of(frame, path, self.imports, hops=0), value, frame, getattr(node, "annotation", None))
+            if frame.kind != "function":
+                for name, annotation in frame.annotations.items():
+                    owner = f"m:{name}" if frame.kind == "module" else f"i:{frame.cls}.{name}"
+                    if type_name(annotation):
+                        types.setdefault(owner, imported(type_name(annotation), self.imports))
+                for name, values in frame.definitions.items():
+                    self._type_of(types, f"m:{name}" if frame.kind == "module" else f"c:{frame.cls}.{name}", values[0], frame, None)
+        return types
+
+    def _type_of(self, types: dict[str, str], owner: str, value: ast.AST, frame: Frame, annotation: ast.AST | None) -> None:
+        if not owner.startswith(("i:", "c:", "m:")) or owner in types:
+            return
+        name = type_name(annotation_text(annotation)) if annotation is not None else ""
+        if not name and isinstance(value, ast.Call):
+            text = dotted(value.func)
+            name = text if text.rpartition(".")[2][:1].isupper() and "(" not in text else ""
+        if not name and isinstance(value, ast.Name):
+            scope = scope_of(frame, value.id)
+            name = type_name(scope.annotations.get(value.id, "")) if scope is not None else ""
+        if name:
+            types[owner] = imported(name, self.imports)
+
+    def _uses(self, declared: set[str]) -> dict[str, int]:
+        uses: dict[str, int] = {}
+        for frame in self.walk.frames:
+            for path, mask in frame.uses.items():
+                owner = _strip(owner_of(frame, path, self.imports))[0]
+                if owner.startswith(("i:", "c:", "m:", "x:")) or owner in declared:
+                    uses[owner] = uses.get(owner, 0) | mask
+        return uses
+
+    def _stored(self) -> list[tuple[str, str, int, int]]:
+        found = []
+        for frame in self.walk.frames:
+            for path, value, node in frame.stores:
+                owner = owner_of(frame, path, self.imports, hops=0)
+                tags = self.origins.of(value, frame, 2)
+                if owner and tags and not (len(tags) == 1 and tags[0].startswith("const:") and tags[0] != "const:None"):
+                    found.append((owner, "|".join(tags[:4]), node.lineno, frame.index))  # type: ignore[attr-defined]
+        return found
+
+
+def _strip(owner: str) -> tuple[str, int]:
+    """Split the trailing elements off: `i:C.x[][]` is (`i:C.x`, 2); an attribute of an element is of unknown type."""
+    depth = 0
+    while owner.endswith("[]"):
+        owner = owner[:-2]
+        depth += 1
+    if "[]." in owner:
+        owner = "?:" + owner.rpartition("[].")[2]
+    return owner, depth
+
+
+def _target(node: ast.AST) -> ast.AST | None:
+    if isinstance(node, ast.Assign):
+        return node
+    return node if isinstance(node, (ast.AnnAssign, ast.NamedExpr)) else None
+
+
+def _guard_text(node: ast.AST) -> str:
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+        return "not " + short_text(node.operand)
+    return short_text(node)
+
+
+def _params(arguments: ast.arguments) -> list[Param]:
+    positional = [*arguments.posonlyargs, *arguments.args]
+    defaults: dict[str, ast.expr] = dict(zip([a.arg for a in positional][len(positional) - len(arguments.defaults) :], arguments.defaults))
+    defaults.update({a.arg: d for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults) if d is not None})
+    found = [Param(a.arg, annotation_text(a.annotation), _default_word(defaults.get(a.arg))) for a in (*positional, *arguments.kwonlyargs)]
+    found += [Param(f"{'*' * stars}{a.arg}", annotation_text(a.annotation)) for stars, a in ((1, arguments.vararg), (2, arguments.kwarg)) if a is not None]
+    return found
+
+
+def _default_word(node: ast.expr | None) -> str:
+    if node is None:
+        return ""
+    return short_text(node)[:20] if isinstance(node, ast.Constant) else node.__class__.__name__.lower()

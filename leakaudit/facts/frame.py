@@ -1,0 +1,168 @@
+"""Lexical scopes during the walk: what a name is bound to, and whose attribute an access path ends in."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from leakaudit.facts.expressions import type_name
+
+_ALIAS_HOPS = 4
+
+
+class RawEvent(NamedTuple):
+    """An event before its receiver is resolved. `path` is as expressions.access_path gives it."""
+
+    path: str
+    op: int
+    method: str
+    node: ast.AST
+    func: int
+    key: ast.AST | None
+    value: ast.AST | None
+    guards: tuple[ast.AST, ...]
+    flags: int
+
+
+class RawCall(NamedTuple):
+    """A call before its callee is resolved."""
+
+    node: ast.Call
+    func: int
+    usage: str
+    guards: tuple[ast.AST, ...]
+    flags: int
+
+
+@dataclass(slots=True)
+class Frame:
+    """One function (or the module, or a class body) while it is walked."""
+
+    qualname: str
+    kind: str  # "module" | "class" | "function"
+    index: int  # of the function; -1 at module and class level
+    cls: str = ""  # innermost class qualname, for methods and class bodies
+    parent: Frame | None = None
+    self_name: str = ""
+    cls_name: str = ""
+    annotations: dict[str, str] = field(default_factory=dict)  # parameter or variable -> annotation text
+    params: set[str] = field(default_factory=set)
+    bound: set[str] = field(default_factory=set)
+    globals: set[str] = field(default_factory=set)
+    nonlocals: set[str] = field(default_factory=set)
+    aliases: dict[str, str] = field(default_factory=dict)
+    definitions: dict[str, list[ast.AST]] = field(default_factory=dict)
+    loops: dict[str, ast.AST] = field(default_factory=dict)  # loop variable -> what is iterated
+    caught: set[str] = field(default_factory=set)  # names bound by `except ... as`
+    withs: dict[str, ast.AST] = field(default_factory=dict)
+    functions: dict[str, int] = field(default_factory=dict)  # nested function name -> index
+    classes: set[str] = field(default_factory=set)
+    loads: set[str] = field(default_factory=set)
+    free: set[str] = field(default_factory=set)  # names that nested functions take from here or above
+    events: list[RawEvent] = field(default_factory=list)
+    calls: list[RawCall] = field(default_factory=list)
+    call_names: set[str] = field(default_factory=set)
+    ref_names: set[str] = field(default_factory=set)
+    returns: list[ast.AST] = field(default_factory=list)
+    uses: dict[str, int] = field(default_factory=dict)
+    containers: list[tuple[str, ast.AST, ast.AST, str, int]] = field(default_factory=list)
+    stores: list[tuple[str, ast.AST, ast.AST]] = field(default_factory=list)
+    forever: bool = False
+    generator: bool = False
+    exits: list[ast.AST] = field(default_factory=list)
+
+    def is_local(self, name: str) -> bool:
+        """Tell whether `name` is bound in this very scope."""
+        return name in self.bound and name not in self.globals and name not in self.nonlocals
+
+
+def scope_of(frame: Frame, name: str) -> Frame | None:
+    """Return the scope that binds `name` as Python would find it, or None for a builtin. Class bodies are skipped
+    except from themselves."""
+    current: Frame | None = frame
+    first = True
+    while current is not None:
+        if name in current.globals:
+            while current.parent is not None:
+                current = current.parent
+            return current
+        if (first or current.kind != "class") and current.is_local(name):
+            return current
+        first = False
+        current = current.parent
+    return None
+
+
+def owner_of(frame: Frame, path: str, imports: dict[str, str], hops: int = _ALIAS_HOPS) -> str:
+    """Resolve an access path to an owner string (see facts.model), trailing `[]` kept; "" when it is nobody's."""
+    if not path:
+        return ""
+    root, rest = _split(path)
+    if root == "super()":
+        method = _method_frame(frame)
+        return f"i:{method.cls}{rest}" if method is not None and rest else ""
+    scope = scope_of(frame, root)
+    if scope is None:
+        return f"x:{imports[root]}{rest}" if root in imports else ""
+    if root == scope.self_name and scope.kind == "function":
+        if rest.startswith(".__class__"):
+            return _class_owner(scope, rest[len(".__class__") :])
+        if rest.startswith(".__dict__"):
+            rest = "." + rest[len(".__dict__") :].lstrip(".")
+        return f"i:{scope.cls}{rest}" if rest else f"self:{scope.cls}"
+    if root == scope.cls_name and scope.kind == "function":
+        return _class_owner(scope, rest)
+    if hops and root in scope.aliases:
+        target = scope.aliases[root]
+        if _split(target)[0] != root:
+            found = owner_of(scope, target + rest, imports, hops - 1)
+            if found and not (found.startswith("?:") and rest == ""):
+                return found
+    if scope.kind == "class":
+        return f"c:{scope.cls}.{path}"
+    if scope.kind == "module":
+        if root in imports and root not in scope.definitions:
+            return f"x:{imports[root]}{rest}"
+        if root in scope.classes and rest.startswith("."):
+            return f"c:{root}{rest}"
+        return f"m:{path}"
+    return _local_owner(scope, root, rest, path, imports)
+
+
+def _local_owner(scope: Frame, root: str, rest: str, path: str, imports: dict[str, str]) -> str:
+    if rest.startswith("."):
+        annotation = scope.annotations.get(root, "")
+        if annotation:
+            name = type_name(annotation)
+            return f"t:{imported(name, imports)}{rest}" if name else f"?:{path}"
+        return f"?:{path}"
+    return f"l:{scope.qualname}.{path}"
+
+
+def imported(name: str, imports: dict[str, str]) -> str:
+    """Return a dotted name with its root replaced by what was imported under it."""
+    root, _, rest = name.partition(".")
+    if root in imports:
+        return imports[root] + (f".{rest}" if rest else "")
+    return name
+
+
+def _split(path: str) -> tuple[str, str]:
+    for position, character in enumerate(path):
+        if character in ".[":
+            return path[:position], path[position:]
+    return path, ""
+
+
+def _class_owner(scope: Frame, rest: str) -> str:
+    return f"c:{scope.cls}{rest}" if rest else f"cls:{scope.cls}"
+
+
+def _method_frame(frame: Frame) -> Frame | None:
+    current: Frame | None = frame
+    while current is not None:
+        if current.kind == "function" and current.self_name:
+            return current
+        current = current.parent
+    return None

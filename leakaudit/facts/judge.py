@@ -1,0 +1,159 @@
+"""Weigh the four answers for one container: is it a suspect, how sure, and what is there to say about it?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from leakaudit.facts.answers import Answer
+from leakaudit.facts.cleanup import INNER, Cleanup
+from leakaudit.facts.linked import Seen, Subject
+from leakaudit.facts.model import Flag, Op, Use
+from leakaudit.facts.project import Project
+from leakaudit.findings import Evidence, Location, Probe, ProbeKind, Related
+
+LIFETIME = {"process": 3, "long": 3, "likely-long": 2, "keyed": 0, "unknown": 0, "likely-short": -2, "short": -6}
+CONTEXT = {
+    "per-event": 2, "likely-event": 1, "construct": 1, "unknown": 0, "registrar": -2, "start-up": -4, "import": -8,
+}
+KEY = {"fresh": 2, "likely-fresh": 1, "unknown": 0, "likely-finite": -3, "finite": -8}
+CLEANUP = {"none": 1, "uncalled": 1, "clear-only": 0, "same-key": 1, "inner-only": 0, "by-name": -2, "paired": -20, "bound": -20}
+_SEQUENCES = ("list", "deque", "queue", "buffer")
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """A container that grows and is not kept small: the worst place where it grows, and the answers about it."""
+
+    subject: Subject
+    site: Seen
+    lifetime: Answer
+    context: Answer
+    key: Answer
+    cleanup: Cleanup
+    evidence: tuple[Evidence, ...]
+
+    @property
+    def score(self) -> int:
+        """The sum of the evidence."""
+        return sum(item.weight for item in self.evidence)
+
+
+def growing(project: Project, subject: Subject) -> Growth | None:
+    """Return how a container grows at its worst, or None when it does not, or something really bounds it."""
+    cleanup = project.cleanup(subject)
+    if cleanup.effective:
+        return None
+    lifetime = project.lifetime(subject)
+    best: Growth | None = None
+    for site in sites(project, subject):
+        if site.event.depth and cleanup.grade == INNER:
+            continue
+        growth = _weigh(project, subject, site, lifetime, cleanup)
+        if best is None or growth.score > best.score:
+            best = growth
+    return best
+
+
+def sites(project: Project, subject: Subject) -> Iterator[Seen]:
+    """Yield the events that add entries after the container was made; filling it while making it is no growth."""
+    for seen in subject.seen:
+        event = seen.event
+        if event.op is Op.READ_GROW:
+            if subject.container.kind != "defaultdict" or event.depth:
+                continue
+        elif event.op is not Op.GROW:
+            continue
+        if event.func < 0 or not seen.sure:
+            continue
+        function = project.function(seen.path, event.func)
+        assert function is not None
+        if subject.scope == "i" and function.name in ("__init__", "__new__", "__post_init__") and function.cls == subject.cls:
+            continue
+        if event.method in ("[]=", "[]+=") and event.depth == 0 and subject.container.kind in _SEQUENCES:
+            continue
+        if event.depth and event.method in ("[]=", "[]+=", "+="):
+            continue
+        if event.depth and subject.container.kind in _SEQUENCES:
+            continue
+        yield seen
+
+
+def _weigh(project: Project, subject: Subject, site: Seen, lifetime: Answer, cleanup: Cleanup) -> Growth:
+    context = project.context(site)
+    key = project.key_domain(subject, site)
+    evidence = [
+        _evidence("lifetime", lifetime, LIFETIME),
+        _evidence("context", context, CONTEXT),
+        _evidence("key", key, KEY),
+        Evidence("cleanup", cleanup.grade, cleanup.reason, CLEANUP[cleanup.grade], _place(cleanup)),
+        *_extras(subject, site),
+    ]
+    return Growth(subject, site, lifetime, context, key, cleanup, tuple(evidence))
+
+
+def _extras(subject: Subject, site: Seen) -> Iterator[Evidence]:
+    reads = subject.uses & ~(Use.LEN | Use.TRUTH)
+    if not reads and not subject.events(Op.ESCAPE, Op.READ_GROW):
+        yield Evidence("write-only", "yes", f"nothing in the project reads `{subject.name}`", 1)
+    if subject.name.isupper():
+        yield Evidence("name", "constant", f"`{subject.name}` is named like a constant", -2)
+    if subject.container.initial and subject.container.kind != "queue":
+        yield Evidence("initial", "filled", f"`{subject.name}` is created with entries: a table", -2)
+    if subject.container.from_param:
+        yield Evidence("shared", "passed in", f"`{subject.name}` may be the caller's own", -1)
+    if any(f"len({subject.name}" in g or f"len(self.{subject.name}" in g for g in site.event.guards):
+        yield Evidence("guard", "size", "grows only while its length is below a limit", -6)
+    once = next((g for g in site.event.guards if _is_once(g)), None)
+    if once is not None:
+        yield Evidence("guard", "once", f"grows only once (`{once}`)", -4)
+    if site.event.depth and site.event.op is Op.GROW:
+        yield Evidence("depth", "nested", "what grows is an entry, not the container itself", -1)
+
+
+def _is_once(guard: str) -> bool:
+    text = guard.removeprefix("not ").removeprefix("not ")
+    return any(word in text for word in ("initialized", "_initialised", "_done", "registered", "_installed", "_configured", "_loaded", "_setup_done", "_started", "hasattr("))
+
+
+def _evidence(fact: str, answer: Answer, weights: dict[str, int]) -> Evidence:
+    location = Location(answer.path, answer.line) if answer.path and answer.line else None
+    return Evidence(fact, answer.value, answer.reason, weights[answer.value], location)
+
+
+def _place(cleanup: Cleanup) -> Location | None:
+    return Location(cleanup.removals[0].path, cleanup.removals[0].event.line, cleanup.removals[0].event.column) if cleanup.removals else None
+
+
+def probe(project: Project, subject: Subject, object_types: tuple[str, ...]) -> Probe:
+    """Return the address of the container in a live process."""
+    kinds = {
+        "i": ProbeKind.INSTANCE_ATTRIBUTE, "c": ProbeKind.CLASS_ATTRIBUTE, "m": ProbeKind.MODULE_ATTRIBUTE,
+        "l": ProbeKind.CLOSURE_CELL, "d": ProbeKind.DEFAULT_ARGUMENT,
+    }
+    rest = subject.owner.partition(":")[2]
+    qualname, _, attribute = rest.rpartition(".")
+    return Probe(kinds[subject.scope], project.module_name(subject.path), subject.path, qualname, attribute, object_types)
+
+
+def location(subject: Subject) -> Location:
+    """Return where the container is created."""
+    c = subject.container
+    return Location(subject.path, c.line, c.column, c.end_line, c.end_column)
+
+
+def related(growth: Growth) -> tuple[Related, ...]:
+    """Return the places that tell the story: where it grows, and the removal that does not help."""
+    event = growth.site.event
+    how = "read of a missing key adds it" if event.op is Op.READ_GROW else "grows here"
+    context = f", {growth.context.reason}" if growth.context.value not in ("unknown",) else ""
+    place = Location(growth.site.path, event.line, event.column, event.line, event.end_column or None)
+    found = [Related(place, f"{how}{context}; {growth.key.reason}")]
+    for seen in growth.cleanup.removals[:2]:
+        found.append(Related(Location(seen.path, seen.event.line, seen.event.column), growth.cleanup.reason))
+    return tuple(found)
+
+
+def is_deferred(seen: Seen) -> bool:
+    """Whether the event is a bound method passed along instead of called."""
+    return bool(seen.event.flags & Flag.CALLBACK)

@@ -1,0 +1,92 @@
+"""From what set do the keys come: a finite one, a fresh one per event, or is that unknown?"""
+
+from __future__ import annotations
+
+import re
+
+from leakaudit.facts.answers import Answer, words
+from leakaudit.facts.model import Event
+from leakaudit.facts.tables import FINITE_WORDS, FRESH_WORDS
+
+_FRESH_CALLS = re.compile(
+    r"(^|\.)(uuid\d?|uuid[1345]|time|time_ns|monotonic|perf_counter|now|utcnow|today|token_hex|token_urlsafe|random|randint|getrandbits|get_ident|"
+    r"current_thread|current_task|current_process|getpid|urandom|next|count|new_id|generate_id|make_id|gen_id|object|getcurrent|get_current|mktemp|mkstemp|mkdtemp|"
+    r"randrange|choice|ulid|ksuid|nanoid|get_native_id|getpeername|peername|fileno|get_loop|get_running_loop|get_event_loop)$"
+)
+_FINITE_ANNOTATION = re.compile(r"^(typing\.)?(Literal\[|bool\b|type\b|Type\b|type\[|Type\[)|Enum\b|Type\b$|Kind\b$|Level\b$|Mode\b$|Status\b$|State\b$")
+_APPENDS = ("append", "appendleft", "insert", "extend", "put", "put_nowait")
+_CONFIG_WORDS = frozenset("config settings conf cfg environ options args entry_points ENV registry plugins builtins sys".split())
+
+
+def is_finite_annotation(text: str) -> bool:
+    """Tell whether an annotation names a finite set: Literal, bool, a class itself, something called an enum."""
+    return _FINITE_ANNOTATION.search(text) is not None
+
+
+def domain(event: Event, sequence: bool) -> Answer:
+    """Return the domain of what an event adds: `finite`, `fresh` or `unknown`.
+
+    `sequence` says that the container does not deduplicate (list, deque, queue), so that every addition counts.
+    """
+    if sequence and event.depth == 0:
+        return Answer("fresh", "every call adds one more entry")
+    if event.depth and event.method in _APPENDS:
+        return Answer("fresh", "every call adds one more entry to the list of its key")
+    tags = event.key_origins if event.key else event.value_origins
+    text = event.key or event.value
+    if not tags:
+        return Answer("unknown", "nothing tells what it is keyed by")
+    found = [_tag(tag) for tag in tags]
+    fresh = [t for t in found if t == "fresh"]
+    if any(tag == "id" for tag in tags):
+        return Answer("fresh", f"the key `{text}` holds an `id()`, new for every object")
+    if tags[0] == "type" or all(tag in ("type", "local:cls") or tag.startswith(("class:", "function:", "local:")) for tag in tags):
+        return Answer("finite", f"the key `{text}` is a class, a function or its name: as many as the program has")
+    if all(tag.startswith("const:") for tag in tags):
+        return Answer("finite", f"the key `{text}` is a constant")
+    for tag in tags:
+        if tag.startswith("param:") and _FINITE_ANNOTATION.search(tag.rpartition(":")[2]):
+            return Answer("finite", f"the key `{text}` is annotated `{tag.rpartition(':')[2]}`: a finite set")
+        if tag.startswith("loop:") and _is_constant_loop(tag[5:]):
+            return Answer("finite", f"the key `{text}` runs over `{tag[5:]}`: a finite set")
+    if any(_FRESH_CALLS.search(tag.partition(":")[2]) for tag in tags if tag.startswith("call:")):
+        call = next(tag.partition(":")[2] for tag in tags if tag.startswith("call:") and _FRESH_CALLS.search(tag.partition(":")[2]))
+        return Answer("fresh", f"the key `{text}` comes from `{call}()`, new every time")
+    if any(tag == "self" for tag in tags[:1]):
+        return Answer("fresh", f"the key `{text}` is the instance itself")
+    if any(tag.startswith("new:") for tag in tags[:2]):
+        return Answer("fresh", f"`{text}` is made anew each time")
+    by_name = _by_words(text, tags)
+    if by_name is not None:
+        return by_name
+    if fresh or any(tag == "fstr" for tag in tags):
+        return Answer("likely-fresh", f"the key `{text}` is put together from what the caller passes")
+    return Answer("unknown", f"nothing tells how many different `{text}` there are")
+
+
+def _tag(tag: str) -> str:
+    return "fresh" if tag in ("id", "except") or tag.startswith("call:repr") else ""
+
+
+def _is_constant_loop(text: str) -> bool:
+    return text.startswith(("range(", "(", "[", "{")) or text.isupper() or text.endswith(("_TYPES", "_NAMES", "FIELDS"))
+
+
+def _by_words(text: str, tags: tuple[str, ...]) -> Answer | None:
+    """Judge by the words of the names that the key is made of; the last word of a name counts."""
+    names = [text, *(tag.split(":")[1] for tag in tags if tag.startswith(("param:", "attr:", "local:", "loop:", "elem:", "call:")))]
+    config = next((n for n in names if set(words(n)) & _CONFIG_WORDS), None)
+    if config is not None:
+        return Answer("likely-finite", f"the key `{text}` comes from configuration (`{config}`)")
+    own = words(text)
+    if own and own[-1] in FINITE_WORDS:
+        return Answer("likely-finite", f"the key `{text}` is named like one of a small set (`{own[-1]}`)")
+    for name in names:
+        parts = words(name.partition("(")[0] or name)
+        if parts and parts[-1] in FRESH_WORDS:
+            return Answer("fresh", f"the key `{text}` is named like something new for every caller (`{parts[-1]}`)")
+    for name in names:
+        parts = words(name.partition("(")[0] or name)
+        if parts and parts[-1] in FINITE_WORDS:
+            return Answer("likely-finite", f"the key `{text}` is named like one of a small set (`{parts[-1]}`)")
+    return None

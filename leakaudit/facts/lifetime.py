@@ -1,0 +1,184 @@
+"""How long does the owner of a container live: process, long, unknown or short?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from leakaudit.facts.answers import Answer, words
+from leakaudit.facts.model import Call, Op
+from leakaudit.facts.linked import Place, Subject
+
+if TYPE_CHECKING:
+    from leakaudit.facts.project import Project
+
+_DEPTH = 4
+_LONG_WORDS = frozenset(
+    "server manager registry cache pool broker service store storage backend app application engine scheduler dispatcher router hub bus "
+    "monitor daemon coordinator controller repository supervisor exchange singleton emitter limiter exporter collector "
+    "orchestrator gateway proxy servicer bot consumer producer publisher subscriber listener watcher poller worker reactor "
+    "broadcaster notifier resolver tracker limiter throttle kernel runtime layer transport plugin extension middleware holder "
+    "client session_manager hass bridge".split()
+)
+_SHORT_WORDS = frozenset(
+    "request response context message parser visitor builder node iterator token option options config configuration spec record "
+    "entry item transaction call cursor form field formatter lexer compiler generator walker transformer reader "
+    "writer command step test args result report frame expression statement schema template renderer serializer "
+    "encoder decoder query path row cell block section line diff patch plan params parameters info data details snapshot event "
+    "error exception warning graph tree element widget figure plot dataset batch sample migration inspector matcher scanner checker "
+    "mock dummy fake model".split()
+)
+_LONG_METHODS = frozenset(
+    "serve serve_forever run_forever listen main consume start_consuming mainloop main_loop event_loop poll_forever start_server "
+    "run_server startup on_startup start_background_tasks shutdown".split()
+)
+_SHORT_BASES = frozenset(
+    "NodeVisitor NodeTransformer CSTVisitor CSTTransformer Exception BaseException Error TestCase IsolatedAsyncioTestCase NamedTuple "
+    "TypedDict HTMLParser Action ArgumentParser Command BaseCommand Protocol Request Response BaseHTTPRequestHandler "
+    "RequestHandler Form ModelForm Serializer View APIView Transformer Visitor Lexer Formatter Template Enum Directive SphinxDirective "
+    "JSONEncoder JSONDecoder Config Struct".split()
+)
+_THREAD_BASES = frozenset("Thread Process Service Application FastAPI Flask Starlette Sanic Celery Server Cog Bot Client Plugin".split())
+_DATA_DECORATORS = ("dataclass", "dataclasses.dataclass", "attr.s", "attrs.define", "define", "attr.attrs", "attrs.frozen", "frozen", "attr.dataclass")
+
+
+class Lifetimes:
+    """Answers for classes and containers; keeps what it found."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._known: dict[Place, Answer] = {}
+
+    def of(self, subject: Subject) -> Answer:
+        """Return the lifetime of a container's owner."""
+        container = subject.container
+        if subject.scope == "m":
+            return Answer("process", "module level: lives until the process ends", subject.path, container.line)
+        if subject.scope == "c":
+            return Answer("process", "class attribute: one object for all instances, lives until the process ends", subject.path, container.line)
+        if subject.scope == "d":
+            return Answer("process", "default argument: made once, lives as long as the function", subject.path, container.line)
+        if subject.scope == "l":
+            return Answer("unknown", "local that a closure keeps", subject.path, container.line)
+        return self.of_class(Place(subject.path, subject.cls))
+
+    def of_class(self, place: Place, depth: int = _DEPTH) -> Answer:
+        """Return how long instances of a class live."""
+        known = self._known.get(place)
+        if known is not None:
+            return known
+        self._known[place] = Answer("unknown", "part of a cycle of owners")
+        answer = self._decide(place, depth)
+        self._known[place] = answer
+        return answer
+
+    def _decide(self, place: Place, depth: int) -> Answer:
+        cls = self._project.class_at(place)
+        if cls is None:
+            return Answer("unknown", "class not found")
+        if cls.func >= 0:
+            return Answer("short", f"`{cls.qualname}` is made inside a function", place.path, cls.line)
+        nested = place.name.rpartition(".")[2]
+        if "metaclass=Singleton" in cls.keywords or any("singleton" in d.lower() for d in cls.decorators):
+            return Answer("process", f"`{nested}` is a singleton", place.path, cls.line)
+        bases = self._project.base_names(place)
+        sites = self._sites(place)
+        answers = [self._site(place, path, call, depth) for path, call in sites] if depth > 0 else []
+        for wanted in ("process", "long"):
+            for answer in answers:
+                if answer.value == wanted:
+                    return answer
+        if bases & _SHORT_BASES and not bases & _THREAD_BASES:
+            return Answer("short", f"`{nested}` is a {', '.join(sorted(bases & _SHORT_BASES))}", place.path, cls.line)
+        if answers and all(a.value == "short" for a in answers):
+            return answers[0]
+        return self._by_cues(place, nested, bases, answers)
+
+    def _by_cues(self, place: Place, name: str, bases: set[str], answers: list[Answer]) -> Answer:
+        cls = self._project.class_at(place)
+        assert cls is not None
+        if self._is_data(place):
+            return Answer("short", f"`{name}` is a data class", place.path, cls.line)
+        if bases & _THREAD_BASES:
+            return Answer("long", f"`{name}` is a {', '.join(sorted(bases & _THREAD_BASES))}", place.path, cls.line)
+        methods = {m for p in self._project.mro(place) for m in (self._project.class_at(p) or cls).methods}
+        loops = [
+            f for m in methods if (at := self._project.method(place, m)) is not None and (f := self._project.function(*at)) is not None and f.forever
+        ]
+        if loops and loops[0].name != "__next__":
+            return Answer("long", f"`{name}.{loops[0].name}` runs a loop for ever", place.path, loops[0].line)
+        serving = sorted(methods & _LONG_METHODS)
+        if serving:
+            return Answer("long", f"`{name}` has `{serving[0]}`", place.path, cls.line)
+        if any(a.value == "keyed" for a in answers):
+            return next(a for a in answers if a.value == "keyed")
+        tail = words(name)[-2:]
+        if tail and tail[-1] in _SHORT_WORDS:
+            return Answer("short", f"`{name}` is named like something of one request or call", place.path, cls.line)
+        if set(tail) & _LONG_WORDS:
+            return Answer("likely-long", f"`{name}` is named like something that a process keeps", place.path, cls.line)
+        if answers and any(a.value == "short" for a in answers):
+            return Answer("likely-short", answers[0].reason, answers[0].path, answers[0].line)
+        return Answer("unknown", f"nothing tells how long a `{name}` lives", place.path, cls.line)
+
+    def _is_data(self, place: Place) -> bool:
+        cls = self._project.class_at(place)
+        return cls is not None and any(d.partition(":")[2].removesuffix(".()") in _DATA_DECORATORS or d.rstrip(".()") in _DATA_DECORATORS for d in cls.decorators)
+
+    def _sites(self, place: Place) -> list[tuple[str, Call]]:
+        found = list(self._project.constructions.get(place, ()))
+        for subclass in self._project.subclasses.get(place, ())[:8]:
+            found.extend(self._project.constructions.get(subclass, ())[:4])
+        return found[:24]
+
+    def _site(self, place: Place, path: str, call: Call, depth: int) -> Answer:
+        usage = call.usage
+        while usage.startswith("await:"):
+            usage = usage[6:]
+        verb, _, rest = usage.partition(":")
+        name = place.name.rpartition(".")[2]
+        if call.func < 0 and verb in ("name", "arg", "drop", "element", "") or rest.startswith("m:") and verb in ("name", "store"):
+            return Answer("process", f"a `{name}` is made at module level", path, call.line)
+        if verb == "store" and rest.startswith(("i:", "c:")):
+            owner = rest.partition(":")[2].rpartition(".")[0].removesuffix("[]")
+            if rest.startswith("c:") or "[]" in rest:
+                return self._stored_element(rest.partition("[")[0], path, call, name)
+            holder = self._project.class_named(owner, path)
+            return self.of_class(holder, depth - 1) if holder is not None else Answer("unknown", "held by an unknown class", path, call.line)
+        if verb == "with":
+            return Answer("short", f"`{name}` is used in a `with`", path, call.line)
+        if verb == "name":
+            return self._local(path, call, name, depth)
+        if verb in ("drop", "receiver", "element", "test", "yield"):
+            return Answer("short", f"a `{name}` is made and dropped in one expression", path, call.line)
+        if verb == "return":
+            return Answer("unknown", f"a `{name}` is returned to the caller", path, call.line)
+        return Answer("unknown" if verb == "arg" else "short", f"a `{name}` is made inside a call", path, call.line)
+
+    def _local(self, path: str, call: Call, name: str, depth: int) -> Answer:
+        """A local: short, unless the function runs for ever, or it is stored in something that lives longer."""
+        function = self._project.function(path, call.func)
+        facts = self._project.files[path]
+        if function is None:
+            return Answer("process", f"a `{name}` is made at module level", path, call.line)
+        for owner, tags, line, index in facts.stored:
+            if index == call.func and f"new:{name}" in tags.replace(f".{name}", f":{name}") and owner.startswith(("i:", "m:")) and line >= call.line:
+                if owner.startswith("m:"):
+                    return Answer("process", f"a `{name}` is kept in a module global", path, line)
+                holder = self._project.class_named(owner.partition(":")[2].rpartition(".")[0], path)
+                if holder is not None and depth > 0:
+                    return self.of_class(holder, depth - 1)
+        for event in facts.events:
+            if event.func == call.func and event.op is Op.GROW and any(t.endswith(name) and t.startswith("new:") for t in event.value_origins):
+                return self._stored_element(event.owner, path, call, name)
+        if function.name in ("main", "_main", "amain", "serve", "run_server", "lifespan", "create_app", "get_app", "make_app", "async_main", "cli") or function.forever:
+            return Answer("long", f"a `{name}` is made in `{function.name}`, which lasts as long as the program", path, call.line)
+        return Answer("short", f"a `{name}` is a local of `{function.name}`", path, call.line)
+
+    def _stored_element(self, owner: str, path: str, call: Call, name: str) -> Answer:
+        subject = self._project.subjects.get(Place(path, owner))
+        if subject is None:
+            return Answer("keyed", f"each `{name}` is an entry of `{owner.partition(':')[2]}`", path, call.line)
+        removed = subject.events(Op.SHRINK, Op.CLEAR, Op.TRIM)
+        if not removed and subject.scope in "mc":
+            return Answer("process", f"each `{name}` is kept in `{subject.name}`, from which nothing is removed", path, call.line)
+        return Answer("keyed", f"each `{name}` is an entry of `{subject.name}`", path, call.line)

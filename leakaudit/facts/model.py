@@ -1,0 +1,194 @@
+"""Facts of one file: plain data, cached by content, the only thing that travels between processes.
+
+An *owner* string names what a container or event belongs to, resolved lexically:
+    i:Class.attr      attribute of instances of Class        c:Class.attr   attribute of the class itself
+    m:name            module global (m:app.state.x too)      l:func.name    local of a function, or its parameter
+    x:pkg.mod.name    reached through an import              t:Type.attr    through a name whose type is known
+    ?:attr            attribute of something unknown
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum, IntFlag
+
+import msgspec
+
+
+class Op(IntEnum):
+    """What an event does to its container."""
+
+    GROW = 1
+    SHRINK = 2
+    CLEAR = 3  # removes everything
+    REBIND = 4  # the name is bound to something new
+    TRIM = 5  # rebuilt from a part of itself: slice, comprehension
+    MEASURE = 6  # len() compared with something
+    READ_GROW = 7  # subscript read that would create an entry in a defaultdict
+    ESCAPE = 8  # handed to someone else: argument, return value
+
+
+class Flag(IntFlag):
+    """Where an event or a call stands."""
+
+    LOOP = 1
+    FOREVER = 2  # inside `while True`
+    TRY = 4
+    EXCEPT = 8
+    FINALLY = 16
+    WITH = 32
+    COND = 64  # under an if
+    ALIAS = 128  # through a local alias
+    CALLBACK = 256  # the bound method was passed along, not called
+    AWAIT = 512
+    ELSE_EXIT = 1024  # after an early exit in the same block
+    DECORATOR = 2048
+
+
+class Use(IntFlag):
+    """How a container is read; without any of these it is write-only."""
+
+    ITER = 1
+    INDEX = 2
+    GET = 4
+    IN = 8
+    LEN = 16
+    PASS = 32
+    RETURN = 64
+    TRUTH = 128
+
+
+class Param(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One parameter: its annotation as text and its default in one word ("", "const", "list", "dict", ...)."""
+
+    name: str
+    annotation: str = ""
+    default: str = ""
+
+
+class Function(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A function, method or passed lambda. `calls` are owner-style names of everything it calls."""
+
+    qualname: str
+    line: int
+    end_line: int
+    cls: str = ""
+    parent: int = -1
+    params: tuple[Param, ...] = ()
+    decorators: tuple[str, ...] = ()
+    decorator_lines: tuple[int, ...] = ()
+    is_async: bool = False
+    is_generator: bool = False
+    kind: str = ""  # "", static, class, property
+    forever: bool = False
+    calls: tuple[str, ...] = ()
+    refs: tuple[str, ...] = ()  # functions passed along as values
+    returns: tuple[str, ...] = ()  # origins of what it returns
+    captures: tuple[str, ...] = ()  # free names taken from enclosing functions
+    exits: tuple[str, ...] = ()  # tests of early exits at the top of the body (once-guards)
+    column: int = 1
+
+    @property
+    def name(self) -> str:
+        """The last part of the qualified name."""
+        return self.qualname.rpartition(".")[2]
+
+
+class Class(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A class: bases and decorators as dotted names, methods by name."""
+
+    qualname: str
+    line: int
+    end_line: int
+    bases: tuple[str, ...] = ()
+    decorators: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ()
+    func: int = -1  # the function that it is defined in
+    keywords: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()  # plain class-level names, in order
+    column: int = 1
+
+
+class Container(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A mutable container where it is created. `bound` says why it cannot grow without limit, or ""."""
+
+    owner: str
+    kind: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+    func: int = -1
+    inner: str = ""
+    annotation: str = ""
+    bound: str = ""
+    weak: bool = False
+    initial: int = 0
+    from_param: str = ""
+    flags: int = 0
+    text: str = ""
+
+
+class Event(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Something done to a container. `depth` counts subscripts between it and what was changed."""
+
+    owner: str
+    op: Op
+    method: str
+    line: int
+    column: int
+    func: int = -1
+    depth: int = 0
+    key: str = ""
+    key_origins: tuple[str, ...] = ()
+    value: str = ""
+    value_origins: tuple[str, ...] = ()
+    guards: tuple[str, ...] = ()
+    flags: int = 0
+    end_column: int = 0
+
+
+class Call(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A call worth remembering. `usage` says what becomes of its result, `args` what kind of thing goes in."""
+
+    callee: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+    func: int = -1
+    usage: str = ""
+    args: tuple[str, ...] = ()
+    keywords: tuple[tuple[str, str], ...] = ()
+    guards: tuple[str, ...] = ()
+    flags: int = 0
+    receiver: tuple[str, ...] = ()  # origins of the receiver
+
+
+class Comment(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A `# leakaudit: ...` comment: `verb` is ignore, ignore-file or bounded."""
+
+    line: int
+    verb: str
+    codes: tuple[str, ...] = ()
+    reason: str = ""
+    own_line: bool = False
+
+
+class FileFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """All that pass 1 keeps of a file."""
+
+    lines: int
+    imports: dict[str, str] = {}
+    functions: tuple[Function, ...] = ()
+    classes: tuple[Class, ...] = ()
+    containers: tuple[Container, ...] = ()
+    events: tuple[Event, ...] = ()
+    calls: tuple[Call, ...] = ()
+    types: dict[str, str] = {}  # owner -> dotted type, as far as constructors and annotations tell
+    uses: dict[str, int] = {}  # owner -> Use mask
+    module_calls: tuple[str, ...] = ()
+    module_refs: tuple[str, ...] = ()
+    all_names: tuple[str, ...] = ()
+    script: bool = False  # has an `if __name__ == "__main__"` block
+    stored: tuple[tuple[str, str, int, int], ...] = ()  # (owner, origin, line, func) of plain attribute stores
+    doc: str = ""

@@ -1,0 +1,138 @@
+"""Where a value comes from, in a few words: what a key or a stored value is made of.
+
+Tags: const:TEXT, param:NAME:ANNOTATION, call:DOTTED, new:DOTTED, attr:TEXT, loop:TEXT, global:NAME, elem:TEXT, fstr, id, type,
+self, lambda, closure:QUALNAME, bound:OWNER, except, with:DOTTED, literal:KIND, local:NAME.
+"""
+
+from __future__ import annotations
+
+import ast
+
+from leakaudit.facts.expressions import access_path, dotted, short_text
+from leakaudit.facts.frame import Frame, imported, owner_of, scope_of
+
+_LIMIT = 10
+_DEPTH = 4
+_SEE_THROUGH = {"str", "int", "float", "bytes", "tuple", "frozenset", "list", "set", "sorted", "dict", "cast", "copy", "deepcopy", "Path", "lower", "upper", "strip", "encode", "decode", "hexdigest", "digest", "format", "join", "hex", "ref", "proxy", "partial", "shield", "wraps", "strftime", "isoformat", "removeprefix", "rstrip", "lstrip", "normalize", "abspath", "realpath", "resolve", "md5", "sha1", "sha256", "hash", "repr", "json_dumps", "dumps", "fspath"}
+_TYPE_ATTRIBUTES = {"__class__", "__name__", "__qualname__", "__module__"}
+
+
+class Origins:
+    """Answers origin questions for one file; `imports` resolves the roots of dotted names."""
+
+    def __init__(self, imports: dict[str, str]) -> None:
+        self._imports = imports
+
+    def of(self, node: ast.AST | None, frame: Frame, depth: int = _DEPTH) -> tuple[str, ...]:
+        """Return the tags of `node`, most direct first, at most ten."""
+        found: list[str] = []
+        if node is not None:
+            self._collect(node, frame, depth, found)
+        return tuple(dict.fromkeys(found))[:_LIMIT]
+
+    def _collect(self, node: ast.AST, frame: Frame, depth: int, found: list[str]) -> None:
+        if len(found) >= _LIMIT:
+            return
+        kind = node.__class__
+        if kind is ast.Constant:
+            found.append(f"const:{short_text(node)[:40]}")
+        elif kind is ast.Name:
+            self._name(node.id, frame, depth, found)  # type: ignore[attr-defined]
+        elif kind is ast.Attribute:
+            self._attribute(node, frame, depth, found)  # type: ignore[arg-type]
+        elif kind is ast.Call:
+            self._call(node, frame, depth, found)  # type: ignore[arg-type]
+        elif kind is ast.Lambda:
+            found.append("lambda")
+        elif kind is ast.JoinedStr:
+            found.append("fstr")
+            for part in node.values:  # type: ignore[attr-defined]
+                if isinstance(part, ast.FormattedValue):
+                    self._collect(part.value, frame, depth, found)
+        elif kind is ast.Subscript:
+            found.append(f"elem:{short_text(node.value)}")  # type: ignore[attr-defined]
+            self._collect(node.value, frame, depth - 1, found)  # type: ignore[attr-defined]
+            if isinstance(node.slice, (ast.Name, ast.Attribute)):  # type: ignore[attr-defined]
+                self._collect(node.slice, frame, depth - 1, found)  # type: ignore[attr-defined]
+        elif kind in (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp):
+            found.append(f"literal:{kind.__name__.lower()[:4].rstrip('c')}")
+            for child in ast.iter_child_nodes(node):
+                if not isinstance(child, (ast.Load, ast.comprehension)):
+                    self._collect(child, frame, depth - 1, found)
+        elif depth > 0:
+            for child in ast.iter_child_nodes(node):
+                if isinstance(child, ast.expr):
+                    self._collect(child, frame, depth - 1, found)
+
+    def _name(self, name: str, frame: Frame, depth: int, found: list[str]) -> None:
+        scope = scope_of(frame, name)
+        if scope is None:
+            found.append(f"global:{self._imports.get(name, name)}")
+            return
+        if scope.kind == "function":
+            if name in (scope.self_name, scope.cls_name):
+                found.append("self" if name == scope.self_name else "type")
+            elif name in scope.functions:
+                found.append(f"closure:{scope.qualname}.<locals>.{name}")
+            elif name in scope.caught:
+                found.append("except")
+            elif name in scope.params and name not in scope.definitions:
+                found.append(f"param:{name}:{scope.annotations.get(name, '')}")
+            elif name in scope.loops:
+                found.append(f"loop:{short_text(scope.loops[name])}")
+                if depth > 1:
+                    self._collect(scope.loops[name], scope, depth - 2, found)
+            elif name in scope.withs:
+                found.append(f"with:{short_text(scope.withs[name])}")
+            elif name in scope.definitions and depth > 0:
+                found.append(f"local:{name}")
+                if name in scope.params:
+                    found.append(f"param:{name}:{scope.annotations.get(name, '')}")
+                for value in scope.definitions[name][:3]:
+                    self._collect(value, scope, depth - 1, found)
+            else:
+                found.append(f"local:{name}")
+        elif scope.kind == "module" and name in scope.functions:
+            found.append(f"function:{name}")
+        elif scope.kind == "module" and name in scope.classes:
+            found.append(f"class:{name}")
+        elif scope.kind == "module" and name in scope.loops:
+            found.append(f"loop:{short_text(scope.loops[name])}")
+        else:
+            found.append(f"global:{self._imports.get(name, name)}")
+
+    def _attribute(self, node: ast.Attribute, frame: Frame, depth: int, found: list[str]) -> None:
+        if node.attr in _TYPE_ATTRIBUTES:
+            found.append("type")
+            return
+        owner = owner_of(frame, access_path(node), self._imports)
+        text = short_text(node)
+        if owner.startswith("i:") and isinstance(node.value, ast.Name):
+            found.append(f"bound:{owner}")
+        found.append(f"attr:{text}")
+        if depth > 0:
+            self._collect(node.value, frame, depth - 1, found)
+
+    def _call(self, node: ast.Call, frame: Frame, depth: int, found: list[str]) -> None:
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        if name == "id" and isinstance(node.func, ast.Name):
+            found.append("id")
+        elif name == "type" and len(node.args) == 1 and isinstance(node.func, ast.Name):
+            found.append("type")
+        elif name in _SEE_THROUGH:
+            if name in ("str", "repr", "format", "hash", "dumps", "partial", "ref", "deepcopy", "copy"):
+                found.append(f"call:{name}")
+            for argument in (*node.args, *(k.value for k in node.keywords)):
+                self._collect(argument, frame, depth, found)
+            if isinstance(node.func, ast.Attribute):
+                self._collect(node.func.value, frame, depth - 1, found)
+        else:
+            text = dotted(node.func)
+            if scope_of(frame, text.partition(".")[0]) is None:
+                text = imported(text, self._imports)
+            found.append(f"new:{text}" if name[:1].isupper() else f"call:{text or '?'}")
+            if depth > 1:
+                for argument in node.args[:3]:
+                    self._collect(argument, frame, depth - 2, found)
+                if isinstance(node.func, ast.Attribute):
+                    self._collect(node.func.value, frame, depth - 2, found)

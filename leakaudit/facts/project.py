@@ -1,0 +1,392 @@
+"""All files' facts linked: which class a name means, which container an event belongs to, who calls whom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+
+from leakaudit.facts import cleanup, keys
+from leakaudit.facts.answers import Answer
+from leakaudit.facts.cleanup import Cleanup
+from leakaudit.facts.context import Contexts
+from leakaudit.facts.lifetime import Lifetimes
+from leakaudit.facts.linked import Caller, Place, Seen, Subject
+from leakaudit.facts.model import Call, Class, FileFacts, Function
+from leakaudit.facts.modules import Modules
+
+_MRO_LIMIT = 12
+_BY_NAME_LIMIT = 3
+
+
+class Project:
+    """Facts of many files; `files` maps the path as given to its facts. Answers are computed on demand and kept."""
+
+    def __init__(self, files: Mapping[str, FileFacts]) -> None:
+        self.files = files
+        self.modules = Modules(files)
+        self._classes: dict[Place, Class] = {}
+        self._functions: dict[tuple[str, str], int] = {}
+        for path, facts in files.items():
+            for cls in facts.classes:
+                self._classes[Place(path, cls.qualname)] = cls
+            for index, function in enumerate(facts.functions):
+                self._functions[(path, function.qualname)] = index
+        self._mro: dict[Place, tuple[Place, ...]] = {}
+
+    # -- names ------------------------------------------------------------------------------------------------------
+
+    def module_name(self, path: str) -> str:
+        """Return the dotted name of a file."""
+        return self.modules.name_of(path)
+
+    def symbol(self, subject: Subject) -> str:
+        """Return `module.Class.attr`, `module.name` or `module.func.<locals>.name`."""
+        scope, _, rest = subject.owner.partition(":")
+        if scope in ("l", "d"):
+            function, _, name = rest.rpartition(".")
+            rest = f"{function}.<locals>.{name}" if scope == "l" else f"{function}.{name}"
+        return f"{self.module_name(subject.path)}.{rest}"
+
+    def class_named(self, dotted: str, path: str) -> Place | None:
+        """Return the class that `dotted` means in `path`: its own, or an imported one of the project."""
+        local = Place(path, dotted)
+        if local in self._classes:
+            return local
+        facts = self.files.get(path)
+        root, _, rest = dotted.partition(".")
+        if facts is not None and root in facts.imports:
+            dotted = facts.imports[root] + (f".{rest}" if rest else "")
+        return self._imported_class(dotted, path, 0)
+
+    def _imported_class(self, dotted: str, path: str, hops: int) -> Place | None:
+        located = self.modules.locate(dotted, path)
+        if located is None or not located[1]:
+            return None
+        target, name = located
+        place = Place(target, name)
+        if place in self._classes:
+            return place
+        root, _, rest = name.partition(".")
+        again = self.files[target].imports.get(root)
+        if again is not None and hops < 4 and target != path:  # noqa: PLR2004 - re-exported through a few packages
+            return self._imported_class(again + (f".{rest}" if rest else ""), target, hops + 1)
+        return None
+
+    def class_at(self, place: Place) -> Class | None:
+        """Return the class facts at a place."""
+        return self._classes.get(place)
+
+    def mro(self, place: Place) -> tuple[Place, ...]:
+        """Return the class and those of its bases that are in the project, nearest first."""
+        known = self._mro.get(place)
+        if known is not None:
+            return known
+        order: list[Place] = []
+        todo = [place]
+        while todo and len(order) < _MRO_LIMIT:
+            current = todo.pop(0)
+            if current in order or current not in self._classes:
+                continue
+            order.append(current)
+            for base in self._classes[current].bases:
+                found = self.class_named(base, current.path)
+                if found is not None:
+                    todo.append(found)
+        self._mro[place] = tuple(order)
+        return self._mro[place]
+
+    # -- the four answers -------------------------------------------------------------------------------------------
+
+    @cached_property
+    def lifetimes(self) -> Lifetimes:
+        """How long classes and containers live."""
+        return Lifetimes(self)
+
+    @cached_property
+    def contexts(self) -> Contexts:
+        """When functions and events run."""
+        return Contexts(self)
+
+    def lifetime(self, subject: Subject) -> Answer:
+        """Return how long the owner of a container lives."""
+        return self.lifetimes.of(subject)
+
+    def context(self, seen: Seen) -> Answer:
+        """Return when an event happens."""
+        return self.contexts.of(seen.path, seen.event)
+
+    def key_domain(self, subject: Subject, seen: Seen) -> Answer:
+        """Return how many different entries an event can add."""
+        enum = self._enum_key(subject) if seen.event.depth == 0 else ""
+        if enum:
+            return Answer("finite", f"`{subject.name}` is keyed by the enum `{enum}`", subject.path, subject.container.line)
+        return keys.domain(seen.event, sequence=subject.container.kind in ("list", "deque", "queue", "buffer"))
+
+    def _enum_key(self, subject: Subject) -> str:
+        """The name of the enum (or other finite type) that the annotation gives as the key's type, or ""."""
+        inside = subject.container.annotation.partition("[")[2]
+        first = inside.partition(",")[0].strip().strip("'\"").removesuffix("]")
+        if not first:
+            return ""
+        if keys.is_finite_annotation(first):
+            return first
+        place = self.class_named(first, subject.path)
+        return first if place is not None and any(b.endswith(("Enum", "Flag")) for b in self.base_names(place)) else ""
+
+    def cleanup(self, subject: Subject) -> Cleanup:
+        """Return the grade of what keeps a container small."""
+        known: dict[Place, Cleanup] = self.__dict__.setdefault("_cleanup", {})
+        place = Place(subject.path, subject.owner)
+        if place not in known:
+            known[place] = cleanup.grade(self, subject)
+        return known[place]
+
+    # -- classes ----------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def subclasses(self) -> dict[Place, list[Place]]:
+        """Direct and indirect subclasses of each class, as far as the project holds them."""
+        found: dict[Place, list[Place]] = {}
+        for place in self._classes:
+            for base in self.mro(place)[1:]:
+                found.setdefault(base, []).append(place)
+        return found
+
+    def base_names(self, place: Place) -> set[str]:
+        """Return the last parts of the names of all bases, inside and outside the project."""
+        return {base.rpartition(".")[2] for p in self.mro(place) for base in self._classes[p].bases}
+
+    def function(self, path: str, index: int) -> Function | None:
+        """Return the function with that index in a file, None for module and class level."""
+        return self.files[path].functions[index] if index >= 0 else None
+
+    def function_named(self, path: str, qualname: str) -> int | None:
+        """Return the index of a function by its qualified name."""
+        return self._functions.get((path, qualname))
+
+    def method(self, place: Place, name: str) -> tuple[str, int] | None:
+        """Return (file, function index) of a method, searched through the bases."""
+        for current in self.mro(place):
+            index = self._functions.get((current.path, f"{current.name}.{name}"))
+            if index is not None:
+                return current.path, index
+        return None
+
+    # -- containers -------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def subjects(self) -> dict[Place, Subject]:
+        """Every declared container with its events from the whole project."""
+        found: dict[Place, Subject] = {}
+        for path, facts in self.files.items():
+            for container in facts.containers:
+                found[Place(path, container.owner)] = Subject(path, container)
+        by_name: dict[str, list[Place]] = {}
+        for place in found:
+            if place.name[0] in "ic":
+                by_name.setdefault(place.name.rpartition(".")[2], []).append(place)
+        for path, facts in self.files.items():
+            for event in facts.events:
+                for place, sure in self._targets(event.owner, path, found, by_name):
+                    found[place].seen.append(Seen(path, event, sure))
+            for owner, mask in facts.uses.items():
+                for place, _ in self._targets(owner, path, found, by_name):
+                    found[place].uses |= mask
+        return found
+
+    def _targets(
+        self, owner: str, path: str, found: Mapping[Place, Subject], by_name: Mapping[str, list[Place]]
+    ) -> list[tuple[Place, bool]]:
+        direct = Place(path, owner)
+        if direct in found:
+            return [(direct, True)]
+        scope, _, rest = owner.partition(":")
+        place = self._resolve(scope, rest, path, found)
+        if place is not None:
+            return [(place, True)]
+        if scope in ("?", "t", "i", "m", "x") and "." in rest:
+            return [(p, False) for p in self._named(rest.rpartition(".")[2], path, by_name)]
+        return []
+
+    def _resolve(self, scope: str, rest: str, path: str, found: Mapping[Place, Subject]) -> Place | None:
+        if scope in ("i", "c"):
+            cls, attributes = self._split_class(rest, path)
+            return self._attribute(cls, attributes, found) if cls is not None else None
+        if scope == "t":
+            name, _, attribute = rest.rpartition(".")
+            cls = self.class_named(name, path)
+            return self._attribute(cls, [attribute], found) if cls is not None else None
+        if scope == "x":
+            return self._imported(rest, path, found)
+        if scope == "m" and "." in rest:
+            root, *attributes = rest.split(".")
+            kind = self.files[path].types.get(f"m:{root}")
+            cls = self.class_named(kind, path) if kind else None
+            return self._attribute(cls, attributes, found) if cls is not None else None
+        return None
+
+    def _imported(self, dotted: str, path: str, found: Mapping[Place, Subject]) -> Place | None:
+        located = self.modules.locate(dotted, path)
+        if located is None or not located[1]:
+            return None
+        target, name = located
+        place = Place(target, f"m:{name}")
+        if place in found:
+            return place
+        root, *attributes = name.split(".")
+        if attributes:
+            if Place(target, root) in self._classes:
+                return self._attribute(Place(target, root), attributes, found)
+            kind = self.files[target].types.get(f"m:{root}")
+            cls = self.class_named(kind, target) if kind else None
+            if cls is not None:
+                return self._attribute(cls, attributes, found)
+        again = self.files[target].imports.get(root)
+        if again is not None and target != path:
+            return self._imported(".".join([again, *attributes]), target, found)
+        return None
+
+    def _split_class(self, rest: str, path: str) -> tuple[Place | None, list[str]]:
+        """Split `Outer.Inner.a.b` into the class and the attributes."""
+        parts = rest.split(".")
+        for end in range(len(parts) - 1, 0, -1):
+            place = Place(path, ".".join(parts[:end]))
+            if place in self._classes:
+                return place, parts[end:]
+        return None, []
+
+    def _attribute(self, cls: Place, attributes: list[str], found: Mapping[Place, Subject]) -> Place | None:
+        current: Place | None = cls
+        for attribute in attributes[:-1]:
+            current = self.attribute_type(current, attribute) if current is not None else None
+        if current is None:
+            return None
+        for base in self.mro(current):
+            for scope in ("i", "c"):
+                place = Place(base.path, f"{scope}:{base.name}.{attributes[-1]}")
+                if place in found:
+                    return place
+        return None
+
+    def attribute_type(self, cls: Place, attribute: str) -> Place | None:
+        """Return the project class of `instance.attribute`, as far as constructors and annotations tell."""
+        for base in self.mro(cls):
+            types = self.files[base.path].types
+            kind = types.get(f"i:{base.name}.{attribute}") or types.get(f"c:{base.name}.{attribute}")
+            if kind:
+                return self.class_named(kind, base.path)
+        return None
+
+    def _named(self, attribute: str, path: str, by_name: Mapping[str, list[Place]]) -> list[Place]:
+        """Containers of that attribute name that the file can know: its own, or of a module that it imports."""
+        places = by_name.get(attribute, [])
+        if not places:
+            return []
+        known = [p for p in places if p.path == path]
+        if not known:
+            reach = self._reach(path)
+            known = [p for p in places if p.path in reach]
+        return known if len(known) <= _BY_NAME_LIMIT else []
+
+    def _reach(self, path: str) -> set[str]:
+        cache: dict[str, set[str]] = self.__dict__.setdefault("_reach_cache", {})
+        if path not in cache:
+            located = (self.modules.locate(dotted, path) for dotted in set(self.files[path].imports.values()))
+            cache[path] = {found[0] for found in located if found is not None}
+        return cache[path]
+
+    # -- calls ------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def callers(self) -> dict[tuple[str, int], list[Caller]]:
+        """(file, function) -> who calls it or passes it along."""
+        found: dict[tuple[str, int], list[Caller]] = {}
+        for path, facts in self.files.items():
+            levels = [(i, f.calls, f.refs) for i, f in enumerate(facts.functions)]
+            levels.append((-1, facts.module_calls, facts.module_refs))
+            for index, calls, refs in levels:
+                for name in calls:
+                    target = self.callee(name, path, index)
+                    if target is not None:
+                        found.setdefault(target, []).append(Caller(path, index))
+                for name in refs:
+                    target = self.callee(name, path, index) if name not in calls else None
+                    if target is not None and not self.is_class(name, path):
+                        found.setdefault(target, []).append(Caller(path, index, passed=True))
+        return found
+
+    def is_class(self, name: str, path: str) -> bool:
+        """Tell whether an owner-style name means a class of the project."""
+        scope, _, rest = name.partition(":")
+        return scope in ("m", "x") and self.class_named(rest, path) is not None
+
+    def callee(self, name: str, path: str, caller: int) -> tuple[str, int] | None:
+        """Return the function that an owner-style callee means."""
+        scope, _, rest = name.partition(":")
+        if scope == "i":
+            cls, attributes = self._split_class(rest, path)
+            return self._method_of(cls, attributes)
+        if scope in ("c", "t"):
+            owner, _, attribute = rest.rpartition(".")
+            cls = self.class_named(owner, path)
+            return self.method(cls, attribute) if cls is not None else None
+        if scope == "m":
+            return self._global_callee(rest, path)
+        if scope == "l":
+            function = self.function(path, caller)
+            while function is not None:
+                index = self._functions.get((path, f"{function.qualname}.<locals>.{rest.rpartition('.')[2]}"))
+                if index is not None:
+                    return path, index
+                function = self.function(path, function.parent)
+            return None
+        if scope == "x":
+            located = self.modules.locate(rest, path)
+            if located is None or not located[1]:
+                return None
+            return self._global_callee(located[1], located[0])
+        return None
+
+    def _method_of(self, cls: Place | None, attributes: list[str]) -> tuple[str, int] | None:
+        for attribute in attributes[:-1]:
+            cls = self.attribute_type(cls, attribute) if cls is not None else None
+        return self.method(cls, attributes[-1]) if cls is not None and attributes else None
+
+    def _global_callee(self, name: str, path: str) -> tuple[str, int] | None:
+        index = self._functions.get((path, name))
+        if index is not None:
+            return path, index
+        cls = self.class_named(name, path)
+        if cls is not None:
+            return self.method(cls, "__init__")
+        root, *attributes = name.split(".")
+        kind = self.files[path].types.get(f"m:{root}")
+        place = self.class_named(kind, path) if kind and attributes else None
+        return self._method_of(place, attributes) if place is not None else None
+
+    @cached_property
+    def constructions(self) -> dict[Place, list[tuple[str, Call]]]:
+        """Class -> the calls that make instances of it."""
+        found: dict[Place, list[tuple[str, Call]]] = {}
+        for path, facts in self.files.items():
+            for call in facts.calls:
+                scope, _, rest = call.callee.partition(":")
+                if rest.rpartition(".")[2][:1].isupper() and scope in ("m", "x", "b", "l"):
+                    name = rest if scope != "l" else rest.rpartition(".")[2]
+                    place = self.class_named(name, path)
+                    if place is not None:
+                        found.setdefault(place, []).append((path, call))
+        return found
+
+    def calls(self, *names: str) -> Iterator[tuple[str, Call]]:
+        """Yield (file, call) of the remembered calls whose callee ends in one of the names."""
+        for name in names:
+            yield from self._calls_by_name.get(name, ())
+
+    @cached_property
+    def _calls_by_name(self) -> dict[str, list[tuple[str, Call]]]:
+        found: dict[str, list[tuple[str, Call]]] = {}
+        for path, facts in self.files.items():
+            for call in facts.calls:
+                found.setdefault(call.callee.replace(":", ".").rpartition(".")[2], []).append((path, call))
+        return found

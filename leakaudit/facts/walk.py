@@ -1,0 +1,655 @@
+"""The one walk over a file's ast that collects raw facts, scope by scope. No judgement, no resolution yet."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable
+
+from leakaudit.facts.containers import is_container
+from leakaudit.facts.expressions import access_path, annotation_text, dotted, short_text
+from leakaudit.facts.frame import Frame, RawCall, RawEvent
+from leakaudit.facts.model import Class, Flag, Op, Use
+from leakaudit.facts.tables import CLEAR_METHODS, GROW_METHODS, INTERESTING_CALLS, QUEUE_TAKE, SHRINK_METHODS
+
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+_EXITS = (ast.Return, ast.Raise, ast.Continue, ast.Break)
+_READ_METHODS = {"get": Use.GET, "items": Use.ITER, "values": Use.ITER, "keys": Use.ITER, "copy": Use.ITER, "index": Use.GET}
+_RUNNING = re.compile(r"(^|[^a-z])(running|is_running|alive|active|stop|stopped|stopping|shutdown|closed|closing|done|finished|connected|exit|quit|terminate|keep_\w+|is_set|should_\w+|_?run)([^a-z]|$)")
+_LEAVES = (ast.Constant, ast.Pass, ast.Break, ast.Continue, ast.Load, ast.Store, ast.Del)
+
+
+class Walk:
+    """Visits a module once; afterwards `frames`, `functions`, `classes` and `imports` hold what was seen."""
+
+    def __init__(self) -> None:
+        self.frames: list[Frame] = []
+        self.functions: list[tuple[Frame, ast.AST, tuple[str, ...], str]] = []
+        self.classes: list[Class] = []
+        self.imports: dict[str, str] = {}
+        self.all_names: tuple[str, ...] = ()
+        self.script = False
+        self.frame: Frame = Frame("", "module", -1)
+        self.frames.append(self.frame)
+        self.guards: list[ast.AST] = []
+        self.flags = 0
+        self.usage = ""
+        self._handlers: dict[type, Callable[[ast.AST], None]] = {
+            getattr(ast, name[6:]): getattr(self, name) for name in dir(self) if name.startswith("visit_")
+        }
+        for leaf in _LEAVES:
+            self._handlers[leaf] = _nothing
+
+    def run(self, tree: ast.Module) -> None:
+        """Walk a whole module."""
+        self.block(tree.body)
+
+    # -- plumbing ---------------------------------------------------------------------------------------------------
+
+    def visit(self, node: ast.AST) -> None:
+        handler = self._handlers.get(node.__class__)
+        if handler is not None:
+            handler(node)
+            return
+        for name in node._fields:
+            value = getattr(node, name, None)
+            if value.__class__ is list:
+                for item in value:  # type: ignore[union-attr]
+                    if isinstance(item, ast.AST):
+                        self.visit(item)
+            elif isinstance(value, ast.AST):
+                self.visit(value)
+
+    def block(self, statements: list[ast.stmt]) -> None:
+        """Visit statements; a test whose branch leaves the block guards all that follows it."""
+        depth = len(self.guards)
+        visit = self.visit
+        for statement in statements:
+            visit(statement)
+            if statement.__class__ is ast.If and not statement.orelse and isinstance(statement.body[-1], _EXITS):  # type: ignore[attr-defined]
+                test = statement.test  # type: ignore[attr-defined]
+                self.guards.append(ast.UnaryOp(ast.Not(), test))
+                if self.frame.kind == "function" and depth == 0:
+                    self.frame.exits.append(test)
+        del self.guards[depth:]
+
+    def under(self, flag: int, statements: list[ast.stmt]) -> None:
+        before, self.flags = self.flags, self.flags | flag
+        self.block(statements)
+        self.flags = before
+
+    def expression(self, node: ast.AST | None, usage: str) -> None:
+        """Visit an expression whose value is put to `usage`."""
+        if node is None:
+            return
+        before, self.usage = self.usage, usage
+        self.visit(node)
+        self.usage = before
+
+    def event(self, path: str, op: int, method: str, node: ast.AST, key: ast.AST | None = None, value: ast.AST | None = None, flags: int = 0) -> None:
+        if path:
+            frame = self.frame
+            frame.events.append(
+                RawEvent(path, op, method, node, frame.index, key, value, tuple(self.guards[-4:]), self.flags | flags)
+            )
+
+    def use(self, node: ast.AST, mask: int) -> None:
+        path = access_path(node)
+        if path:
+            uses = self.frame.uses
+            uses[path] = uses.get(path, 0) | mask
+
+    def load(self, name: str) -> None:
+        self.frame.loads.add(name)
+
+    # -- definitions ------------------------------------------------------------------------------------------------
+
+    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        before, self.flags = self.flags, self.flags | Flag.DECORATOR
+        for decorator in node.decorator_list:
+            self.expression(decorator, f"decorator:{node.name}")
+        self.flags = before
+        outer = self.frame
+        outer.bound.add(node.name)
+        outer.functions[node.name] = len(self.functions)
+        for default in (*node.args.defaults, *node.args.kw_defaults):
+            if default is not None:
+                self.visit(default)
+        decorators = tuple(dotted(d) or "?" for d in node.decorator_list)
+        qualname = f"{outer.qualname}.<locals>.{node.name}" if outer.kind == "function" else _join(outer.qualname, node.name)
+        kind = "static" if "staticmethod" in decorators else "class" if "classmethod" in decorators or node.name in ("__init_subclass__", "__class_getitem__") else ""
+        if any(d.endswith("property") for d in decorators):
+            kind = "property"
+        frame = self._enter_function(node, qualname, kind, decorators)
+        if outer.kind == "class":
+            self._bind_self(frame, node.args, kind, node.name)
+        self._body(frame, node.body)
+
+    visit_AsyncFunctionDef = visit_FunctionDef
+
+    def visit_Lambda(self, node: ast.Lambda) -> None:
+        outer = self.frame
+        for default in (*node.args.defaults, *node.args.kw_defaults):
+            if default is not None:
+                self.visit(default)
+        frame = self._enter_function(node, f"{outer.qualname}.<lambda>" if outer.qualname else "<lambda>", "", ())
+        guards, self.guards = self.guards, []
+        flags, self.flags = self.flags, 0
+        self.frame = frame
+        frame.returns.append(node.body)
+        self.expression(node.body, "return")
+        self.frame, self.guards, self.flags = outer, guards, flags
+        self._leave(frame, outer)
+
+    def _enter_function(self, node: ast.AST, qualname: str, kind: str, decorators: tuple[str, ...]) -> Frame:
+        outer = self.frame
+        cls = outer.cls if outer.kind == "class" else ""
+        frame = Frame(qualname, "function", len(self.functions), cls=cls, parent=outer)
+        arguments: ast.arguments = node.args  # type: ignore[attr-defined]
+        for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, *filter(None, (arguments.vararg, arguments.kwarg))):
+            frame.params.add(argument.arg)
+            frame.bound.add(argument.arg)
+            if argument.annotation is not None:
+                frame.annotations[argument.arg] = annotation_text(argument.annotation)
+        self.functions.append((frame, node, decorators, kind))
+        self.frames.append(frame)
+        return frame
+
+    def _bind_self(self, frame: Frame, arguments: ast.arguments, kind: str, name: str) -> None:
+        first = (arguments.posonlyargs + arguments.args)[:1]
+        if first and kind != "static":
+            if kind == "class" or name == "__new__":
+                frame.cls_name = first[0].arg
+            else:
+                frame.self_name = first[0].arg
+
+    def _body(self, frame: Frame, body: list[ast.stmt]) -> None:
+        outer, self.frame = self.frame, frame
+        guards, self.guards = self.guards, []
+        flags, self.flags = self.flags, 0
+        usage, self.usage = self.usage, ""
+        self.block(body)
+        self.frame, self.guards, self.flags, self.usage = outer, guards, flags, usage
+        self._leave(frame, outer)
+
+    def _leave(self, frame: Frame, outer: Frame) -> None:
+        missing = {name for name in frame.loads | frame.free if not frame.is_local(name)}
+        frame.free = missing
+        outer.free |= missing
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> None:
+        outer = self.frame
+        before, self.flags = self.flags, self.flags | Flag.DECORATOR
+        for decorator in node.decorator_list:
+            self.expression(decorator, f"decorator:{node.name}")
+        self.flags = before
+        for base in (*node.bases, *(k.value for k in node.keywords)):
+            self.visit(base)
+        outer.bound.add(node.name)
+        outer.classes.add(node.name)
+        qualname = f"{outer.qualname}.<locals>.{node.name}" if outer.kind == "function" else _join(outer.qualname, node.name)
+        frame = Frame(qualname, "class", outer.index, cls=qualname, parent=outer)
+        self.frames.append(frame)
+        self.frame = frame
+        guards, self.guards = self.guards, []
+        self.block(node.body)
+        self.frame, self.guards = outer, guards
+        self._leave(frame, outer)
+        methods = tuple(n.name for n in node.body if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef)))
+        names = tuple(
+            t.id for n in node.body if isinstance(n, ast.Assign) for t in n.targets if isinstance(t, ast.Name)
+        )
+        keywords = tuple(f"{k.arg}={short_text(k.value)}" for k in node.keywords)
+        self.classes.append(
+            Class(
+                qualname, node.lineno, node.end_lineno or node.lineno,
+                tuple(filter(None, (dotted(b).replace(".[]", "").replace("[]", "") for b in node.bases))),
+                tuple(dotted(d) or "?" for d in node.decorator_list), methods, outer.index, keywords, names, node.col_offset + 1,
+            )
+        )
+
+    # -- bindings ---------------------------------------------------------------------------------------------------
+
+    def visit_Import(self, node: ast.Import) -> None:
+        for alias in node.names:
+            self.imports[alias.asname or alias.name.partition(".")[0]] = alias.name if alias.asname else alias.name.partition(".")[0]
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        base = "." * node.level + (node.module or "")
+        for alias in node.names:
+            joined = f"{base}{alias.name}" if base.endswith(".") else f"{base}.{alias.name}"
+            self.imports[alias.asname or alias.name] = joined
+
+    def visit_Global(self, node: ast.Global) -> None:
+        self.frame.globals.update(node.names)
+
+    def visit_Nonlocal(self, node: ast.Nonlocal) -> None:
+        self.frame.nonlocals.update(node.names)
+
+    def visit_Assign(self, node: ast.Assign) -> None:
+        value = node.value
+        first = node.targets[0]
+        if isinstance(first, (ast.Tuple, ast.List)) and isinstance(value, (ast.Tuple, ast.List)) and len(first.elts) == len(value.elts):
+            for target, part in zip(first.elts, value.elts):
+                self.expression(part, self._usage_of(target))
+                self.assign(target, part, node)
+            return
+        self.expression(value, self._usage_of(first))
+        for target in node.targets:
+            self.assign(target, value, node)
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
+        if isinstance(node.target, ast.Name):
+            self.frame.annotations.setdefault(node.target.id, annotation_text(node.annotation))
+        if node.value is not None:
+            self.expression(node.value, self._usage_of(node.target))
+            self.assign(node.target, node.value, node, annotation_text(node.annotation))
+        elif isinstance(node.target, ast.Name):
+            self.frame.bound.add(node.target.id)
+        elif isinstance(node.target, ast.Attribute):
+            self.frame.stores.append((access_path(node.target), ast.Constant(None), node))
+
+    def visit_NamedExpr(self, node: ast.NamedExpr) -> None:
+        self.expression(node.value, self._usage_of(node.target))
+        self.assign(node.target, node.value, node)
+
+    def _usage_of(self, target: ast.AST) -> str:
+        if isinstance(target, ast.Name):
+            return f"name:{target.id}"
+        if isinstance(target, (ast.Attribute, ast.Subscript)):
+            return f"store:{access_path(target)}"
+        return "unpack"
+
+    def assign(self, target: ast.AST, value: ast.AST, node: ast.AST, annotation: str = "") -> None:
+        frame = self.frame
+        if isinstance(target, ast.Name):
+            name = target.id
+            frame.bound.add(name)
+            frame.definitions.setdefault(name, []).append(value)
+            path = access_path(value)
+            if path and name not in frame.aliases and path != name:
+                frame.aliases[name] = path
+            if is_container(value):
+                frame.containers.append((name, value, node, annotation, self.flags))
+            if frame.kind == "module" and name == "__all__" and isinstance(value, (ast.List, ast.Tuple)):
+                self.all_names = tuple(e.value for e in value.elts if isinstance(e, ast.Constant) and isinstance(e.value, str))
+            if name in frame.globals or name in frame.nonlocals or frame.kind == "function":
+                self.event(name, self._rebind_op(name, value), "=", node, None, value)
+            return
+        if isinstance(target, ast.Attribute):
+            self.visit(target.value)
+            path = access_path(target)
+            if not path:
+                return
+            frame.stores.append((path, value, node))
+            if is_container(value):
+                frame.containers.append((path, value, node, annotation, self.flags))
+            self.event(path, self._rebind_op(path, value), "=", node, None, value)
+        elif isinstance(target, ast.Subscript):
+            self.visit(target.value)
+            self.visit(target.slice)
+            path = access_path(target.value)
+            if isinstance(target.slice, ast.Slice):
+                op = Op.CLEAR if _is_empty(value) and not _has_bounds(target.slice) else Op.TRIM
+                self.event(path, op, "[:]=", node, target.slice, value)
+            else:
+                self.event(path, Op.GROW, "[]=", node, target.slice, value)
+        elif isinstance(target, (ast.Tuple, ast.List)):
+            for element in target.elts:
+                self.assign(element, value if isinstance(value, ast.Call) else ast.Constant(None), node)
+        elif isinstance(target, ast.Starred):
+            self.assign(target.value, value, node)
+
+    def _rebind_op(self, path: str, value: ast.AST) -> int:
+        if isinstance(value, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
+            return Op.TRIM if access_path(value.generators[0].iter).startswith(path) else Op.REBIND
+        if isinstance(value, ast.Subscript) and isinstance(value.slice, ast.Slice) and access_path(value.value) == path:
+            return Op.TRIM
+        if isinstance(value, ast.BinOp):
+            if access_path(value.left) == path or access_path(value.right) == path:
+                return Op.TRIM if isinstance(value.op, (ast.Sub, ast.BitAnd)) else Op.GROW
+        elif isinstance(value, ast.Call):
+            if any(_reads_part(argument, path) for argument in value.args):
+                return Op.TRIM
+        elif isinstance(value, (ast.List, ast.Set, ast.Tuple)) and any(isinstance(e, ast.Starred) and access_path(e.value) == path for e in value.elts):
+            return Op.GROW
+        elif isinstance(value, ast.Dict) and any(k is None and access_path(v) == path for k, v in zip(value.keys, value.values)):
+            return Op.GROW
+        return Op.REBIND
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> None:
+        self.visit(node.value)
+        target = node.target
+        path = access_path(target)
+        if isinstance(target, ast.Subscript):
+            self.visit(target.slice)
+            self.event(access_path(target.value), Op.GROW, "[]+=", node, target.slice, node.value)
+            if isinstance(node.op, ast.Add):
+                self.event(path, Op.GROW, "+=", node, None, node.value)
+            return
+        if isinstance(target, ast.Name):
+            self.load(target.id)
+            self.frame.bound.add(target.id)
+            self.frame.definitions.setdefault(target.id, []).append(node)
+        if isinstance(node.op, (ast.Sub, ast.BitAnd)):
+            self.event(path, Op.SHRINK, "-=", node, None, node.value)
+        elif isinstance(node.op, (ast.Add, ast.BitOr)):
+            self.event(path, Op.GROW, "+=", node, None, node.value)
+
+    def visit_Delete(self, node: ast.Delete) -> None:
+        for target in node.targets:
+            if isinstance(target, ast.Subscript):
+                self.visit(target.value)
+                self.visit(target.slice)
+                path = access_path(target.value)
+                whole = isinstance(target.slice, ast.Slice)
+                op = (Op.TRIM if _has_bounds(target.slice) else Op.CLEAR) if whole else Op.SHRINK  # type: ignore[arg-type]
+                self.event(path, op, "del", node, target.slice)
+            elif isinstance(target, ast.Attribute):
+                self.visit(target.value)
+                self.event(access_path(target), Op.REBIND, "del", node)
+
+    # -- control flow -----------------------------------------------------------------------------------------------
+
+    def visit_If(self, node: ast.If) -> None:
+        if self.frame.kind == "module" and _is_main_test(node.test):
+            self.script = True
+        self._test(node.test)
+        self.guards.append(node.test)
+        self.under(Flag.COND, node.body)
+        self.guards.pop()
+        if node.orelse:
+            self.guards.append(ast.UnaryOp(ast.Not(), node.test))
+            self.under(Flag.COND, node.orelse)
+            self.guards.pop()
+
+    def _test(self, node: ast.AST) -> None:
+        self.expression(node, "test")
+        for part in node.values if isinstance(node, ast.BoolOp) else (node,):
+            inner = part.operand if isinstance(part, ast.UnaryOp) else part
+            if isinstance(inner, (ast.Name, ast.Attribute)):
+                self.use(inner, Use.TRUTH)
+
+    def visit_While(self, node: ast.While) -> None:
+        self._test(node.test)
+        forever = _runs_on(node)
+        if forever and self.frame.kind == "function":
+            self.frame.forever = True
+        self.guards.append(node.test)
+        self.under(Flag.LOOP | (Flag.FOREVER if forever else 0), node.body)
+        self.guards.pop()
+        self.block(node.orelse)
+
+    def visit_For(self, node: ast.For | ast.AsyncFor) -> None:
+        self.use(_iterated(node.iter), Use.ITER)
+        self.visit(node.iter)
+        self._bind_loop(node.target, node.iter)
+        self.under(Flag.LOOP, node.body)
+        self.block(node.orelse)
+
+    def visit_AsyncFor(self, node: ast.AsyncFor) -> None:
+        before, self.flags = self.flags, self.flags | Flag.FOREVER
+        self.visit_For(node)
+        self.flags = before
+
+    def visit_comprehension(self, node: ast.comprehension) -> None:
+        self.use(_iterated(node.iter), Use.ITER)
+        self.visit(node.iter)
+        self._bind_loop(node.target, node.iter)
+        for test in node.ifs:
+            self.visit(test)
+
+    def _comprehension(self, node: ast.AST) -> None:
+        for generator in node.generators:  # type: ignore[attr-defined]
+            self.visit_comprehension(generator)
+        for name in ("elt", "key", "value"):
+            part = getattr(node, name, None)
+            if part is not None:
+                self.expression(part, "element")
+
+    visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _comprehension
+
+    def _bind_loop(self, target: ast.AST, iterated: ast.AST) -> None:
+        path = access_path(_iterated(iterated))
+        names = [target] if isinstance(target, ast.Name) else getattr(target, "elts", [])
+        for position, name in enumerate(names):
+            if isinstance(name, ast.Name):
+                self.frame.bound.add(name.id)
+                self.frame.loops[name.id] = iterated
+                if path and name.id not in self.frame.aliases and position == len(names) - 1:
+                    self.frame.aliases[name.id] = path if path.endswith("[]") else f"{path}[]"
+            elif isinstance(name, (ast.Tuple, ast.List)):
+                self._bind_loop(name, iterated)
+
+    def visit_Try(self, node: ast.Try) -> None:
+        self.under(Flag.TRY, node.body)
+        for handler in node.handlers:
+            if handler.type is not None:
+                self.visit(handler.type)
+            if handler.name:
+                self.frame.bound.add(handler.name)
+                self.frame.caught.add(handler.name)
+            self.under(Flag.EXCEPT, handler.body)
+        self.block(node.orelse)
+        self.under(Flag.FINALLY, node.finalbody)
+
+    visit_TryStar = visit_Try
+
+    def visit_With(self, node: ast.With | ast.AsyncWith) -> None:
+        for item in node.items:
+            self.expression(item.context_expr, "with")
+            if item.optional_vars is not None:
+                for name in ast.walk(item.optional_vars):
+                    if isinstance(name, ast.Name):
+                        self.frame.bound.add(name.id)
+                        self.frame.withs[name.id] = item.context_expr
+        self.under(Flag.WITH, node.body)
+
+    visit_AsyncWith = visit_With
+
+    def visit_Return(self, node: ast.Return) -> None:
+        if node.value is not None:
+            self.frame.returns.append(node.value)
+            self.use(node.value, Use.RETURN)
+            self.expression(node.value, "return")
+
+    def visit_Expr(self, node: ast.Expr) -> None:
+        self.expression(node.value, "drop")
+
+    def visit_Match(self, node: ast.Match) -> None:
+        self.visit(node.subject)
+        for case in node.cases:
+            for part in ast.walk(case.pattern):
+                name = getattr(part, "name", None) or getattr(part, "rest", None)
+                if isinstance(name, str):
+                    self.frame.bound.add(name)
+            if case.guard is not None:
+                self.visit(case.guard)
+            self.under(Flag.COND, case.body)
+
+    # -- expressions ------------------------------------------------------------------------------------------------
+
+    def visit_Name(self, node: ast.Name) -> None:
+        self.frame.loads.add(node.id)
+
+    def visit_Await(self, node: ast.Await) -> None:
+        before, self.flags = self.flags, self.flags | Flag.AWAIT
+        self.expression(node.value, f"await:{self.usage}")
+        self.flags = before
+
+    def visit_Yield(self, node: ast.Yield | ast.YieldFrom) -> None:
+        self.frame.generator = True
+        self.expression(node.value, "yield")
+
+    visit_YieldFrom = visit_Yield
+
+    def visit_Attribute(self, node: ast.Attribute) -> None:
+        attr = node.attr
+        if attr in SHRINK_METHODS or attr in CLEAR_METHODS:
+            self.event(access_path(node.value), Op.CLEAR if attr in CLEAR_METHODS else Op.SHRINK, attr, node, flags=Flag.CALLBACK)
+        elif attr in ("append", "add", "put_nowait", "appendleft") and self.usage != "call":
+            self.event(access_path(node.value), Op.GROW, attr, node, flags=Flag.CALLBACK)
+        self.expression(node.value, "receiver")
+
+    def visit_Subscript(self, node: ast.Subscript) -> None:
+        path = access_path(node.value)
+        if path and isinstance(node.ctx, ast.Load):
+            self.event(path, Op.READ_GROW, "[]", node, node.slice)
+            self.frame.uses[path] = self.frame.uses.get(path, 0) | Use.INDEX
+        self.expression(node.value, "receiver")
+        self.visit(node.slice)
+
+    def visit_Compare(self, node: ast.Compare) -> None:
+        for operator, right in zip(node.ops, node.comparators):
+            if isinstance(operator, (ast.In, ast.NotIn)):
+                self.use(right, Use.IN)
+        for side in (node.left, *node.comparators):
+            if isinstance(side, ast.Call) and isinstance(side.func, ast.Name) and side.func.id == "len" and side.args:
+                self.event(access_path(side.args[0]), Op.MEASURE, "len", node)
+            elif isinstance(side, ast.Call) and isinstance(side.func, ast.Attribute) and side.func.attr in ("qsize", "full", "__len__"):
+                self.event(access_path(side.func.value), Op.MEASURE, side.func.attr, node)
+        self.usage = ""
+        for side in (node.left, *node.comparators):
+            self.visit(side)
+
+    def visit_Call(self, node: ast.Call) -> None:
+        func = node.func
+        frame = self.frame
+        usage = self.usage
+        if isinstance(func, ast.Attribute):
+            self._method_call(node, func)
+            name = func.attr
+            self.expression(func.value, "receiver")
+        elif isinstance(func, ast.Name):
+            name = func.id
+            frame.loads.add(name)
+            if name == "len" and node.args:
+                self.use(node.args[0], Use.LEN)
+        else:
+            name = ""
+            self.expression(func, "call")
+        text = dotted(func)
+        if text:
+            frame.call_names.add(text)
+        if self._remember(node, name):
+            frame.calls.append(RawCall(node, frame.index, usage, tuple(self.guards[-4:]), self.flags))
+        for argument in node.args:
+            self._argument(argument, text)
+        for keyword in node.keywords:
+            self._argument(keyword.value, text)
+        self._helper_call(node, name)
+
+    def _argument(self, argument: ast.AST, callee: str) -> None:
+        value = argument.value if isinstance(argument, ast.Starred) else argument
+        kind = value.__class__
+        if kind is ast.Name or kind is ast.Attribute:
+            text = dotted(value)
+            if text:
+                self.frame.ref_names.add(text)
+                uses = self.frame.uses
+                uses[text] = uses.get(text, 0) | Use.PASS
+        self.expression(value, f"arg:{callee}")
+
+    def _remember(self, node: ast.Call, name: str) -> bool:
+        if name in INTERESTING_CALLS or name[:1].isupper() or name in ("cls", "partial"):
+            return True
+        return any(
+            argument.__class__ is ast.Lambda
+            or (argument.__class__ is ast.Name and argument.id in self.frame.functions)  # type: ignore[attr-defined]
+            or (argument.__class__ is ast.Attribute and access_path(argument).startswith("self."))
+            for argument in (*node.args, *(k.value for k in node.keywords))
+        )
+
+    def _method_call(self, node: ast.Call, func: ast.Attribute) -> None:
+        attr = func.attr
+        path = access_path(func.value)
+        arguments = node.args
+        if attr in GROW_METHODS:
+            key, value = _grow_parts(GROW_METHODS[attr], arguments, node.keywords)
+            self.event(path, Op.GROW, attr, node, key, value)
+        elif attr in CLEAR_METHODS:
+            self.event(path, Op.CLEAR, attr, node)
+        elif attr in SHRINK_METHODS:
+            self.event(path, Op.SHRINK, attr, node, arguments[0] if arguments else None)
+        elif attr in QUEUE_TAKE and not arguments:
+            self.event(path, Op.SHRINK, attr, node)
+        if attr in _READ_METHODS and path:
+            self.frame.uses[path] = self.frame.uses.get(path, 0) | _READ_METHODS[attr]
+
+    def _helper_call(self, node: ast.Call, name: str) -> None:
+        arguments = node.args
+        if name in ("heappush", "heappushpop", "insort", "insort_left", "insort_right") and len(arguments) > 1:
+            self.event(access_path(arguments[0]), Op.GROW, name, node, None, arguments[1])
+        elif name == "heappop" and arguments:
+            self.event(access_path(arguments[0]), Op.SHRINK, name, node)
+        elif name in ("setattr", "delattr") and len(arguments) > 1 and isinstance(arguments[1], ast.Constant):
+            base = access_path(arguments[0])
+            self.event(f"{base}.{arguments[1].value}" if base else "", Op.REBIND, name, node)
+        elif arguments:
+            for argument in arguments:
+                if isinstance(argument, (ast.Name, ast.Attribute)):
+                    self.event(access_path(argument), Op.ESCAPE, dotted(node.func) or name, node)
+
+
+def _runs_on(node: ast.While) -> bool:
+    """`while True`, `while not stopped`, and a loop that sleeps or waits between its turns."""
+    if isinstance(node.test, ast.Constant):
+        return bool(node.test.value)
+    if isinstance(node.test, ast.Compare) and not any(isinstance(o, (ast.Is, ast.IsNot, ast.NotIn)) for o in node.test.ops):
+        return _sleeps(node)
+    if _RUNNING.search(short_text(node.test)):
+        return True
+    return _sleeps(node)
+
+
+def _sleeps(node: ast.While) -> bool:
+    for statement in node.body:
+        for part in ast.walk(statement):
+            if isinstance(part, ast.Call):
+                name = part.func.attr if isinstance(part.func, ast.Attribute) else getattr(part.func, "id", "")
+                if name in ("sleep", "wait", "wait_for", "poll", "select", "accept"):
+                    return True
+    return False
+
+
+def _nothing(node: ast.AST) -> None:
+    return None
+
+
+def _join(prefix: str, name: str) -> str:
+    return f"{prefix}.{name}" if prefix else name
+
+
+def _is_empty(node: ast.AST) -> bool:
+    return (isinstance(node, (ast.List, ast.Tuple)) and not node.elts) or (isinstance(node, ast.Dict) and not node.keys)
+
+
+def _has_bounds(node: ast.AST) -> bool:
+    return isinstance(node, ast.Slice) and (node.lower is not None or node.upper is not None)
+
+
+def _is_main_test(node: ast.AST) -> bool:
+    return isinstance(node, ast.Compare) and isinstance(node.left, ast.Name) and node.left.id == "__name__"
+
+
+def _iterated(node: ast.AST) -> ast.AST:
+    while isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args and node.func.id in ("list", "tuple", "sorted", "enumerate", "reversed", "iter", "set"):
+        node = node.args[0]
+    return node
+
+
+def _reads_part(argument: ast.AST, path: str) -> bool:
+    """`deque(self.x[-n:])`, `dict(kv for kv in self.x ...)`, `filter(f, self.x)`: a rebuild from a part of itself."""
+    if isinstance(argument, ast.Subscript) and isinstance(argument.slice, ast.Slice):
+        return access_path(argument.value) == path
+    if isinstance(argument, (ast.GeneratorExp, ast.ListComp)):
+        return access_path(argument.generators[0].iter).startswith(path)
+    return False
+
+
+def _grow_parts(what: str, arguments: list[ast.expr], keywords: list[ast.keyword]) -> tuple[ast.AST | None, ast.AST | None]:
+    if what == "key":
+        return (arguments[0] if arguments else None), (arguments[1] if len(arguments) > 1 else None)
+    if what == "second":
+        return None, arguments[1] if len(arguments) > 1 else (arguments[0] if arguments else None)
+    return None, arguments[0] if arguments else (keywords[0].value if keywords else None)
