@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 PAGE = 4096
 _IDENT = b"\x7fELF\x02\x01"
 _PT_LOAD, _PT_DYNAMIC = 1, 2
-_EXECUTABLE = 1
 _DT_HASH, _DT_STRTAB, _DT_SYMTAB, _DT_GNU_HASH = 4, 5, 6, 0x6FFFFEF5
 _WANTED_TABLES = (_DT_HASH, _DT_STRTAB, _DT_SYMTAB, _DT_GNU_HASH)
 _HEADER = struct.Struct("<16sHHIQQQIHHH")
@@ -46,11 +45,10 @@ class Symbol:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A mapped ELF file: its machine, its executable addresses, and the tables that lead from name to address."""
+    """A mapped ELF file: its machine, and the tables that lead from a name to an address."""
 
     machine: int
     bias: int
-    text: range
     tables: dict[int, int]
 
     def find(self, memory: Readable, names: Iterable[str]) -> dict[str, Symbol]:
@@ -82,24 +80,19 @@ def read_image(memory: Readable, start: int) -> Image:
     if not ident.startswith(_IDENT) or entry_size != _SEGMENT.size:
         raise ElfError("not a 64-bit little-endian ELF image")
     segments = list(_SEGMENT.iter_unpack(memory.read(start + table, entry_size * count)))
-    loads = [
-        (flags, address, size) for kind, flags, _, address, _, _, size, _ in segments if kind == _PT_LOAD
-    ]
+    loads = [address for kind, _, _, address, *_ in segments if kind == _PT_LOAD]
     dynamic = [(address, size) for kind, _, _, address, _, _, size, _ in segments if kind == _PT_DYNAMIC]
     if not loads or not dynamic:
         raise ElfError("the image has no dynamic symbols")
-    bias = start - loads[0][1] // PAGE * PAGE
-    text = next(
-        (range(bias + at, bias + at + size) for flags, at, size in loads if flags & _EXECUTABLE), range(0)
-    )
+    bias = start - loads[0] // PAGE * PAGE
     tables = dict(_tables(memory.read(bias + dynamic[0][0], dynamic[0][1]), bias))
     if _DT_SYMTAB not in tables or _DT_STRTAB not in tables or not {_DT_HASH, _DT_GNU_HASH} & tables.keys():
         raise ElfError("the image has no symbol table")
-    return Image(machine, bias, text, tables)
+    return Image(machine, bias, tables)
 
 
 def _tables(dynamic: bytes, bias: int) -> Iterator[tuple[int, int]]:
-    for tag, value in struct.iter_unpack("<QQ", dynamic):
+    for tag, value in struct.iter_unpack("<QQ", dynamic[: len(dynamic) // 16 * 16]):
         if tag == 0:
             return
         if tag in _WANTED_TABLES:

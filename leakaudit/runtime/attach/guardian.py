@@ -14,14 +14,16 @@ import os
 import select
 import signal
 import warnings
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, NoReturn
 
-from leakaudit.runtime.attach.ptrace import TargetGoneError, TraceError
+from leakaudit.runtime.attach.ptrace import NotNowError, TargetGoneError, TraceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_ERRORS = {error.__name__: error for error in (NotNowError, TargetGoneError)}
 #: Guardians that outlived our patience: they are reaped when the next one starts.
 _unfinished: list[int] = []
 
@@ -44,50 +46,77 @@ class UnfinishedError(TraceError):
     """The guardian is still at work: the target's main thread waits for something."""
 
 
-def run(task: Callable[[], Outcome], limit_s: float) -> Outcome:
-    """Run `task` in a guardian and return what it returned; raises what it raised, UnfinishedError after `limit_s`."""
+def run(
+    task: Callable[[], Outcome], limit_s: float, undo: Callable[[Outcome], None] | None = None
+) -> Outcome:
+    """Run `task` in a guardian and return what it returned; raises TraceError, and UnfinishedError after `limit_s`.
+
+    When nobody is left to receive the outcome (the caller was interrupted, or is dead), `undo` is called with it.
+    """
     _reap()
     reader, writer = os.pipe()
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     try:
-        with warnings.catch_warnings():
-            # The child neither touches locks of ours nor comes back into Python code of other threads.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            child = os.fork()
+        child = _fork()
         if child == 0:
-            _be_guardian(task, writer)
+            os.close(reader)
+            _be_guardian(task, writer, undo)
+        os.close(writer)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-    os.close(writer)
+    _unfinished.append(child)
     try:
         text = _read_all(reader, limit_s)
-    except UnfinishedError:
-        _unfinished.append(child)
+    except BaseException:
+        # Once the reader is closed, the guardian finds nobody and undoes its work; if it answered already, we do.
+        late = _read_now(reader)
+        if late and undo is not None:
+            undo(_outcome(late))
         raise
     finally:
         os.close(reader)
     os.waitpid(child, 0)
+    _unfinished.remove(child)
     return _outcome(text)
 
 
-def _be_guardian(task: Callable[[], Outcome], writer: int) -> NoReturn:
+def _fork() -> int:
+    with warnings.catch_warnings():
+        # 3.12+ warns when other threads exist. The child runs only this module and what the task needs.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
+
+
+def _be_guardian(
+    task: Callable[[], Outcome], writer: int, undo: Callable[[Outcome], None] | None
+) -> NoReturn:
     try:
         gc.disable()
         os.setsid()
-        # A guardian that has to wait long must not hold the controller's sockets open.
-        os.closerange(3, writer)
-        os.closerange(writer + 1, os.sysconf("SC_OPEN_MAX"))
+        _close_all_but(writer)
+        outcome = None
         try:
-            answer = asdict(task())
-        except TargetGoneError as error:
-            answer = {"gone": str(error)}
+            outcome = task()
+            answer: dict[str, object] = asdict(outcome)
         except (TraceError, OSError) as error:
-            answer = {"failed": str(error)}
+            answer = {"error": type(error).__name__, "text": str(error)}
         except Exception as error:  # a guardian has nobody else to tell
-            answer = {"failed": f"internal error: {error!r}"}
-        os.write(writer, json.dumps(answer).encode())
+            answer = {"error": "TraceError", "text": f"internal error: {error!r}"}
+        try:
+            os.write(writer, json.dumps(answer).encode())
+        except BrokenPipeError:
+            if outcome is not None and undo is not None:
+                undo(outcome)
     finally:
         os._exit(0)
+
+
+def _close_all_but(keep: int) -> None:
+    # A guardian that has to wait long must not hold the controller's sockets open.
+    for number in [int(name) for name in os.listdir("/proc/self/fd")]:  # noqa: PTH208
+        if number > 2 and number != keep:
+            with suppress(OSError):
+                os.close(number)
 
 
 def _read_all(reader: int, limit_s: float) -> bytes:
@@ -98,14 +127,17 @@ def _read_all(reader: int, limit_s: float) -> bytes:
     return os.read(reader, 65536)
 
 
+def _read_now(reader: int) -> bytes:
+    ready, _, _ = select.select([reader], [], [], 0)
+    return os.read(reader, 65536) if ready else b""
+
+
 def _outcome(text: bytes) -> Outcome:
     if not text:
         raise TraceError("the tracing process ended without an answer")
     answer = json.loads(text)
-    if "gone" in answer:
-        raise TargetGoneError(answer["gone"])
-    if "failed" in answer:
-        raise TraceError(answer["failed"])
+    if "error" in answer:
+        raise _ERRORS.get(answer["error"], TraceError)(answer["text"])
     return Outcome(**answer)
 
 

@@ -6,9 +6,9 @@ import struct
 import time
 from typing import TYPE_CHECKING
 
-from leakaudit.runtime.attach import buffer
+from leakaudit.runtime.attach import buffer, procfs
 from leakaudit.runtime.attach.guardian import Outcome
-from leakaudit.runtime.attach.ptrace import StoppedThread, TargetGoneError, TraceError, stopped
+from leakaudit.runtime.attach.ptrace import NotNowError, StoppedThread, TargetGoneError, TraceError, stopped
 from leakaudit.runtime.attach.registers import MACHINES
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ _UNDERSTOOD_WAITS = (
     "rt_sigtimedwait", "rt_sigsuspend",
 )  # fmt: skip
 _STACK_WORDS = 96
-_QUEUE_LIMIT_S = 0.05
+_QUEUE_LIMIT_S = 0.25
 
 
 def queue(target: Target, line: bytes) -> Outcome:
@@ -52,7 +52,7 @@ def queue(target: Target, line: bytes) -> Outcome:
         if full:
             buffer.free(thread, address)
     if full:
-        raise TraceError("the target's queue of pending calls is full")
+        raise NotNowError("its queue of pending calls is full")
     return Outcome("queued", _ms_since(began), address, waits_in)
 
 
@@ -74,13 +74,17 @@ def help_along(target: Target) -> Outcome:
 def _check_alive(thread: StoppedThread, target: Target) -> None:
     code = target.runtime.symbols["Py_AddPendingCall"]
     try:
-        same = thread.memory.read(code.address, len(target.runtime.fingerprint)) == target.runtime.fingerprint
+        same = (
+            procfs.start_time(target.pid) == target.start_time
+            and thread.memory.read(code.address, len(target.runtime.fingerprint))
+            == target.runtime.fingerprint
+        )
     except OSError:
         same = False
     if not same:
         raise TargetGoneError("the target replaced itself by another program")
     if not _call(thread, target, "Py_IsInitialized") & 0xFFFFFFFF:
-        raise TraceError("the target's interpreter is starting or shutting down")
+        raise TraceError("its interpreter is starting or shutting down")
 
 
 def _queue_call(thread: StoppedThread, target: Target, address: int) -> bool:

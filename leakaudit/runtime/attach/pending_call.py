@@ -10,6 +10,7 @@ main thread never comes to one because it waits, it is helped along only when it
 
 from __future__ import annotations
 
+import signal
 import time
 from contextlib import suppress
 from functools import partial
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING
 from leakaudit.errors import AttachError
 from leakaudit.runtime.attach import buffer, guardian, main_thread, procfs
 from leakaudit.runtime.attach.injector import Injection
-from leakaudit.runtime.attach.ptrace import TargetGoneError, TraceError
+from leakaudit.runtime.attach.ptrace import NotNowError, TraceError
 from leakaudit.runtime.attach.registers import MACHINES
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 _POLL_S = 0.002
 _GRACE_COMPUTING_S, _GRACE_WAITING_S, _LONGEST_GRACE_S = 0.25, 0.05, 1.0
 _LAST_CHANCE_S = 0.3
-_LEAST_LIMIT_S = 0.05
 # `_thread.interrupt_main` gives a Ctrl-C back that the target caught while our code ran.
 _GUARD = (
     "try:\n exec(globals().pop('source'))\n"
@@ -59,6 +59,8 @@ class PendingCall:
         missing = [name for name in main_thread.NEEDED if name not in target.runtime.symbols]
         if missing:
             return f"{target.runtime.path} does not export {', '.join(missing)}"
+        if int(procfs.read_status(target.pid)["SigIgn"], 16) >> (signal.SIGSEGV - 1) & 1:
+            return "the target ignores SIGSEGV, by which a call in it returns"
         return None
 
     def inject(
@@ -67,15 +69,18 @@ class PendingCall:
         """Run `source` once in the target's main thread and wait until `hello` is true; raises AttachError."""
         began = time.monotonic()
         end = began + deadline_s
-        outcomes = [_traced(target, partial(main_thread.queue, target, one_line(source)), deadline_s)]
+        outcomes = [_queue(target, one_line(source), deadline_s)]
         address = outcomes[0].address
         try:
             _wait_and_help(target, hello, end, outcomes)
         except AttachError:
             _withdraw(target, address)
-            # It may have begun in the moment before; then it will run to its end.
+            # It may have begun in the moment before; then it runs to its end.
             if not _answers(hello, target, time.monotonic() + _LAST_CHANCE_S):
                 raise
+        except BaseException:
+            _withdraw(target, address)
+            raise
         _release(target, address)
         helped = [outcome.step for outcome in outcomes if outcome.step in ("served", "interrupted")]
         return Injection(
@@ -88,13 +93,25 @@ class PendingCall:
 
 def _wait_and_help(target: Target, hello: Callable[[], bool], end: float, outcomes: list[Outcome]) -> None:
     grace = _GRACE_COMPUTING_S if outcomes[0].blocked_in is None else _GRACE_WAITING_S
+    trouble = ""
     while not _answers(hello, target, min(end, time.monotonic() + grace)):
         left_s = end - time.monotonic()
         if left_s <= 0:
-            raise _never_came(target, outcomes[-1])
-        if procfs.state(target.pid) == "S":
-            outcomes.append(_traced(target, partial(main_thread.help_along, target), left_s))
+            raise _never_came(target, outcomes[-1], trouble)
+        if _sleeps(target):
+            try:
+                outcomes.append(guardian.run(partial(main_thread.help_along, target), left_s))
+                trouble = ""
+            except TraceError as error:
+                trouble = str(error)
             grace = min(2 * grace, _LONGEST_GRACE_S)
+
+
+def _sleeps(target: Target) -> bool:
+    try:
+        return procfs.state(target.pid) == "S"
+    except OSError:
+        return False
 
 
 def _answers(hello: Callable[[], bool], target: Target, until: float) -> bool:
@@ -107,23 +124,37 @@ def _answers(hello: Callable[[], bool], target: Target, until: float) -> bool:
     return True
 
 
-def _traced(target: Target, task: Callable[[], Outcome], limit_s: float) -> Outcome:
+def _queue(target: Target, line: bytes, limit_s: float, attempts_left: int = 5) -> Outcome:
+    task = partial(main_thread.queue, target, line)
     try:
-        return guardian.run(task, max(limit_s, _LEAST_LIMIT_S))
-    except TargetGoneError as error:
-        raise AttachError(f"cannot attach to process {target.pid}", str(error)) from None
+        return guardian.run(task, limit_s, undo=lambda outcome: _withdraw(target, outcome.address))
+    except NotNowError as error:
+        if not attempts_left:
+            raise _failed(target, error) from None
     except TraceError as error:
-        raise AttachError(
-            f"cannot attach to process {target.pid}: {error}", "try again, or start it with `leakaudit run`"
-        ) from None
+        raise _failed(target, error) from None
+    time.sleep(_POLL_S)
+    return _queue(target, line, limit_s, attempts_left - 1)
 
 
-def _never_came(target: Target, last: Outcome) -> AttachError:
-    where = "computes in C code" if last.blocked_in is None else f"waits in system call {last.blocked_in}"
+def _failed(target: Target, error: TraceError) -> AttachError:
     return AttachError(
-        f"the main thread of process {target.pid} {where} and came to no safe point in time",
+        f"cannot attach to process {target.pid}: {error}", "try again, or start it with `leakaudit run`"
+    )
+
+
+def _never_came(target: Target, last: Outcome, trouble: str) -> AttachError:
+    return AttachError(
+        f"the main thread of process {target.pid} came to no safe point in time: {trouble or _where(target, last)}",
         "try again with a longer limit, or start it with `leakaudit run`",
     )
+
+
+def _where(target: Target, last: Outcome) -> str:
+    if last.blocked_in is None or not _sleeps(target):
+        return "it is in a long call of C code"
+    names = {number: name for name, number in MACHINES[target.runtime.elf_machine].syscalls.items()}
+    return f"it waits in C code, in the system call {names.get(last.blocked_in, last.blocked_in)}"
 
 
 def _withdraw(target: Target, address: int) -> None:

@@ -3,89 +3,133 @@
 from __future__ import annotations
 
 import os
+import pwd
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from leakaudit.errors import AttachError
-from leakaudit.runtime.attach import main_thread, procfs
-from leakaudit.runtime.attach.elf import ElfError, read_image
-from leakaudit.runtime.attach.target import Runtime, Target
+from leakaudit.runtime.attach import cpython, procfs
+from leakaudit.runtime.attach.target import Target
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from leakaudit.runtime.attach.procfs import Memory
-
-_FREE_THREADED = "_Py_DecRefShared"
-_FEATURES = (
-    "Py_Version",
-    "_PyRuntime",
-    _FREE_THREADED,
-    "PyModule_AddObjectRef",
-    "PyModule_AddType",
-    "PyCode_NewWithPosOnlyArgs",
-)
-_NAMES = (*main_thread.SYMBOLS, *_FEATURES)
+_CAP_SYS_PTRACE = 19
+_YAMA = Path("/proc/sys/kernel/yama/ptrace_scope")
+_COOPERATE = "or start it with `leakaudit run`"
 
 
 def inspect(pid: int) -> Target:
     """Describe the process; raises AttachError with cause and remedy where it cannot be attached to."""
-    status = procfs.read_status(pid)
+    if sys.platform != "linux":
+        raise AttachError("a process can be attached to only on Linux", "start it with `leakaudit run`")
+    try:
+        status = procfs.read_status(pid)
+        _refuse_by_status(pid, status)
+        return _describe(pid, status)
+    except PermissionError:
+        raise _not_permitted(pid, status) from None
+    except OSError:
+        # The process ended while it was looked at, or it was never there.
+        raise AttachError(f"there is no process {pid}", "look the pid up again") from None
+
+
+def _describe(pid: int, status: dict[str, str]) -> Target:
     with procfs.Memory(pid) as memory:
-        runtime = _find_runtime(pid, memory)
-        version = _version(memory, runtime)
-    return Target(
+        runtime = cpython.find_runtime(pid, memory)
+        version = cpython.version_of(memory, runtime)
+        finalizing = cpython.is_finalizing(memory, runtime)
+    target = Target(
         pid=pid,
         start_time=procfs.start_time(pid),
         exe=str(Path(f"/proc/{pid}/exe").readlink()),
         argv=tuple(os.fsdecode(Path(f"/proc/{pid}/cmdline").read_bytes()).split("\0")[:-1]),
         cwd=str(Path(f"/proc/{pid}/cwd").readlink()),
         version=version,
-        free_threaded=_FREE_THREADED in runtime.symbols,
+        free_threaded=cpython.is_free_threaded(runtime),
         runtime=runtime,
         root=Path(f"/proc/{pid}/root"),
         uid=int(status["Uid"].split()[1]),
         gid=int(status["Gid"].split()[1]),
-        namespace_pid=int(status["NSpid"].split()[-1]),
+        namespace_pid=int(status["NSpid"].split()[-1]) if "NSpid" in status else pid,
         threads=int(status["Threads"]),
     )
+    _refuse_by_interpreter(target, finalizing=finalizing)
+    return target
 
 
-def _find_runtime(pid: int, memory: Memory) -> Runtime:
-    for mapping in _candidates(pid):
-        try:
-            image = read_image(memory, mapping.start)
-            symbols = image.find(memory, _NAMES)
-        except (ElfError, OSError):
-            continue
-        if "Py_AddPendingCall" in symbols:
-            fingerprint = memory.read(symbols["Py_AddPendingCall"].address, 16)
-            return Runtime(mapping.path, image.machine, image.text, symbols, fingerprint)
-    raise AttachError(
-        f"process {pid} is not a CPython process", "give the pid of the Python interpreter itself"
+def _refuse_by_status(pid: int, status: dict[str, str]) -> None:
+    state = status["State"][0]
+    tracer = int(status["TracerPid"])
+    if pid == os.getpid():
+        raise AttachError(
+            "leakaudit cannot attach to itself", "start the agent in process: `leakaudit.agent.start()`"
+        )
+    if int(status["Tgid"]) != pid:
+        raise AttachError(f"{pid} is a thread, not a process", f"give the process: {status['Tgid']}")
+    if state in "ZXx" and int(status["Threads"]) > 1:
+        raise AttachError(
+            f"the main thread of process {pid} has ended", f"wait for its other threads, {_COOPERATE}"
+        )
+    if state in "ZXx":
+        raise AttachError(
+            f"process {pid} has ended", f"it remains until its parent {status['PPid']} collects it"
+        )
+    if "VmSize" not in status:
+        raise AttachError(f"{pid} is a kernel thread", "give the pid of a Python process")
+    if tracer:
+        raise AttachError(f"process {pid} is already traced by {_name(tracer)}", "detach that first")
+    if state == "T":
+        raise AttachError(f"process {pid} is suspended", f"let it go on first: `kill -CONT {pid}`")
+
+
+def _refuse_by_interpreter(target: Target, *, finalizing: bool) -> None:
+    if target.version is None:
+        raise AttachError(
+            f"process {target.pid} runs a Python older than 3.8",
+            "watch it from outside with `leakaudit monitor`",
+        )
+    if target.free_threaded:
+        raise AttachError(
+            f"process {target.pid} runs a free-threaded Python, in which no code is placed",
+            "watch it from outside: `leakaudit runtime --passive`",
+        )
+    if finalizing:
+        raise AttachError(
+            f"the interpreter of process {target.pid} is shutting down", "there is nothing left to audit"
+        )
+
+
+def _not_permitted(pid: int, status: dict[str, str]) -> AttachError:
+    owner = int(status["Uid"].split()[1])
+    capable = int(procfs.read_status(os.getpid())["CapEff"], 16) >> _CAP_SYS_PTRACE & 1
+    scope = _YAMA.read_text().strip() if _YAMA.exists() else "0"
+    if not capable and os.geteuid() == 0:
+        return AttachError(
+            f"process {pid} may not be attached to: root lacks CAP_SYS_PTRACE here",
+            f"give the container that capability (`--cap-add=SYS_PTRACE`), {_COOPERATE}",
+        )
+    if not capable and owner != os.geteuid():
+        return AttachError(
+            f"process {pid} belongs to {_user(owner)}",
+            f"use sudo, become that user, give leakaudit CAP_SYS_PTRACE, {_COOPERATE}",
+        )
+    if scope != "0":
+        return AttachError(
+            f"process {pid} may not be attached to: kernel.yama.ptrace_scope is {scope}",
+            f"use sudo, set it to 0, {_COOPERATE}",
+        )
+    return AttachError(
+        f"process {pid} may not be attached to: it or a security module forbids it", f"use sudo, {_COOPERATE}"
     )
 
 
-def _candidates(pid: int) -> Iterator[procfs.Mapping]:
-    exe = str(Path(f"/proc/{pid}/exe").readlink())
-    for mapping in procfs.read_maps(pid):
-        if (
-            mapping.offset == 0
-            and mapping.path.startswith("/")
-            and (mapping.path == exe or "python" in mapping.path)
-        ):
-            yield mapping
+def _user(uid: int) -> str:
+    try:
+        return f"user {pwd.getpwuid(uid).pw_name} (uid {uid})"
+    except KeyError:
+        return f"uid {uid}"
 
 
-def _version(memory: Memory, runtime: Runtime) -> tuple[int, ...] | None:
-    if "Py_Version" in runtime.symbols:
-        number = int.from_bytes(memory.read(runtime.symbols["Py_Version"].address, 4), "little")
-        return number >> 24, number >> 16 & 255, number >> 8 & 255
-    for symbol, version in (
-        ("PyModule_AddObjectRef", (3, 10)),
-        ("PyModule_AddType", (3, 9)),
-        ("PyCode_NewWithPosOnlyArgs", (3, 8)),
-    ):
-        if symbol in runtime.symbols:
-            return version
-    return None
+def _name(pid: int) -> str:
+    try:
+        return f"{Path(f'/proc/{pid}/comm').read_text().strip()} (pid {pid})"
+    except OSError:
+        return f"pid {pid}"

@@ -57,6 +57,10 @@ class TraceError(Exception):
     """The thread could not be stopped or called; unless it ended, it goes on as before."""
 
 
+class NotNowError(TraceError):
+    """The thread holds or awaits what the called function needs; another moment will do."""
+
+
 class TargetGoneError(TraceError):
     """The target ended, or replaced itself by another program, while it was traced."""
 
@@ -92,44 +96,33 @@ class StoppedThread:
     ) -> int:
         """Call a C function on the thread's own stack and return its unsigned result.
 
-        With `never`, walk instruction by instruction and give up before any of these addresses is entered.
-        Raises TraceError when it faults, would enter one of `never`, or lasts longer than `limit_s`. The call is then
-        abandoned where it is: only a function that leaves nothing half done where it waits survives that.
+        With `never`, walk instruction by instruction and give up before any of these addresses is entered. Give up
+        too when it waits for a lock for `limit_s`: for functions that hold nothing while they wait. Both raise
+        NotNowError; TraceError when the function faults.
         """
         stack = (self.saved.sp - _STACK_GAP) // 16 * 16 - 8
         self.memory.write(stack, bytes(8))
         registers = self._general()
         registers.start_call(function, arguments, stack)
         self._set_general(registers)
-        deadline = time.monotonic() + limit_s
         while True:
-            self._request(SINGLESTEP if never else CONT)
-            stop = self._next_stop(deadline)
-            if stop.event or stop.signal in _STOP_SIGNALS:
-                self._hold(stop)
-                continue
+            stop = self._resume(SINGLESTEP if never else CONT, limit_s)
             registers = self._general()
             if stop.signal == signal.SIGSEGV and registers.pc == 0:
                 return registers.result
             if stop.signal != signal.SIGTRAP or not never:
                 raise TraceError(f"the called function got signal {stop.signal} at {registers.pc:#x}")
             if registers.pc in never:
-                raise TraceError("the called function would have to wait for a lock")
+                raise NotNowError("its queue of pending calls is in use")
 
     def syscall(self, name: str, *arguments: int) -> int:
         """Make one system call in the thread and return its result; raises OSError, TraceError."""
         registers = self._general()
         registers.start_syscall(self._syscall_instruction(), self._type.syscalls[name], arguments)
         self._set_general(registers)
-        deadline = time.monotonic() + 5
-        while True:
-            self._request(SINGLESTEP)
-            stop = self._next_stop(deadline)
-            if stop.signal == signal.SIGTRAP and not stop.event:
-                break
-            if stop.signal == signal.SIGSEGV:
-                raise TraceError("the system call instruction is not executable")
-            self._hold(stop)
+        stop = self._resume(SINGLESTEP, math.inf)
+        if stop.signal != signal.SIGTRAP:
+            raise TraceError("the system call instruction is not executable")
         result = self._general().result
         if result > (1 << 64) - 4096:
             raise OSError((1 << 64) - result, f"{name} in the target: {os.strerror((1 << 64) - result)}")
@@ -160,19 +153,22 @@ class StoppedThread:
                     return mapping.start + at
         raise TraceError("the target has no vdso with a system call instruction")
 
-    def _hold(self, stop: _Stop) -> None:
-        self._disturbed = True
-        if not stop.event and stop.signal in _STOP_SIGNALS:
-            self._held.append(stop.signal)
-
-    def _next_stop(self, deadline: float) -> _Stop:
-        try:
-            return _wait(self.tid, deadline)
-        except TimeoutError:
+    def _resume(self, request: int, limit_s: float) -> _Stop:
+        """Let the thread go on until it stops by itself; what comes from outside waits until it is let go."""
+        while True:
+            self._request(request)
+            try:
+                stop = _wait(self.tid, time.monotonic() + limit_s)
+            except TimeoutError:
+                self._request(INTERRUPT)
+                stop = _wait(self.tid, math.inf)
+                if self._general().blocked_in() == self._type.syscalls["futex"]:
+                    raise NotNowError("its queue of pending calls is in use") from None
+            if not stop.event and stop.signal not in _STOP_SIGNALS:
+                return stop
             self._disturbed = True
-            self._request(INTERRUPT)
-            _wait(self.tid, time.monotonic() + 5)
-            raise TraceError("the called function did not return in time") from None
+            if not stop.event:
+                self._held.append(stop.signal)
 
     def _general(self) -> Registers:
         registers = self._type()
@@ -204,10 +200,13 @@ class StoppedThread:
 def stopped(tid: int, registers: type[Registers], limit_s: float = 5.0) -> Iterator[StoppedThread]:
     """Stop a thread for the length of a `with` block; whatever happens in it, the thread is restored and let go.
 
-    Raises TraceError when the thread does not stop within `limit_s` (it is in an uninterruptible wait) or its process
-    is suspended, TargetGoneError when it ended, PermissionError when it may not be traced.
+    Raises TraceError when it may not be traced, does not stop within `limit_s` (it is in an uninterruptible wait), or
+    its process is suspended; TargetGoneError when it ended.
     """
-    _ptrace(SEIZE, tid)
+    try:
+        _ptrace(SEIZE, tid)
+    except PermissionError:
+        raise TraceError("another tracer, seccomp or a security module keeps ptrace away from it") from None
     try:
         _interrupt(tid, time.monotonic() + limit_s)
         with Memory(tid, writable=True) as memory:

@@ -19,7 +19,6 @@ class Runtime:
     #: As the target sees it; it may be deleted or lie in another root.
     path: str
     elf_machine: int
-    text: range
     symbols: Mapping[str, Symbol]
     #: The first bytes of one of its functions, to recognise it by.
     fingerprint: bytes
