@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
+import sys
 import warnings
+
+import msgspec
 
 from leakaudit.errors import SourceError
 from leakaudit.facts.containers import describe
@@ -13,25 +16,45 @@ from leakaudit.facts.model import Call, Container, Event, FileFacts, Flag, Funct
 from leakaudit.facts.origins import Origins
 from leakaudit.facts.tables import CONTAINER_CALLS
 from leakaudit.facts.walk import Walk
+from leakaudit.findings import suppression
+from leakaudit.source.classify import is_generated
 
 _KEPT = ("i:", "c:", "m:", "x:", "t:", "?:")
 _FOREIGN = ("x:", "t:", "?:")
 _QUIET_OPS = (Op.MEASURE, Op.READ_GROW, Op.ESCAPE)
 
 
-def extract(text: str) -> FileFacts:
+#: Frames that the walk may take: far more than real code nests, far less than would exhaust the stack.
+_RECURSION = 8000
+
+
+def extract(text: str, path: str = "") -> FileFacts:
     """Return the facts of a module; raise SourceError (cause only) when it does not parse."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(limit, _RECURSION))
+    try:
+        return _extract(text, path)
+    finally:
+        sys.setrecursionlimit(limit)
+
+
+def _extract(text: str, path: str) -> FileFacts:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             tree = ast.parse(text)
         walk = Walk()
         walk.run(tree)
+        facts = _Resolution(walk).facts(text.count("\n") + 1)
     except SyntaxError as error:
         raise SourceError(f"line {error.lineno}: {error.msg}") from None
-    except (ValueError, RecursionError, MemoryError) as error:
+    except RecursionError:
+        raise SourceError("is nested too deeply to be read") from None
+    except (ValueError, MemoryError) as error:
         raise SourceError(f"cannot be parsed ({error.__class__.__name__}: {error})") from None
-    return _Resolution(walk).facts(text.count("\n") + 1, ast.get_docstring(tree) or "")
+    comments = suppression.parse(text)
+    generated = is_generated(path, text)
+    return msgspec.structs.replace(facts, comments=comments, generated=generated) if comments or generated else facts
 
 
 class _Resolution:
@@ -42,7 +65,7 @@ class _Resolution:
         self.imports = walk.imports
         self.origins = Origins(walk.imports)
 
-    def facts(self, lines: int, doc: str) -> FileFacts:
+    def facts(self, lines: int) -> FileFacts:
         containers = tuple(self._containers())
         declared = {c.owner for c in containers}
         events = [e for frame in self.walk.frames for raw in frame.events if (e := self._event(raw, frame, declared))]
@@ -61,7 +84,6 @@ class _Resolution:
             all_names=self.walk.all_names,
             script=self.walk.script,
             stored=tuple(self._stored()),
-            doc=doc[:400],
         )
 
     def _module_frames(self) -> list[Frame]:

@@ -13,6 +13,8 @@ from enum import IntEnum, IntFlag
 
 import msgspec
 
+from leakaudit.findings.suppression import Comment
+
 
 class Op(IntEnum):
     """What an event does to its container."""
@@ -164,16 +166,6 @@ class Call(msgspec.Struct, frozen=True, array_like=True, gc=False):
     receiver: tuple[str, ...] = ()  # origins of the receiver
 
 
-class Comment(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A `# leakaudit: ...` comment: `verb` is ignore, ignore-file or bounded."""
-
-    line: int
-    verb: str
-    codes: tuple[str, ...] = ()
-    reason: str = ""
-    own_line: bool = False
-
-
 class FileFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """All that pass 1 keeps of a file."""
 
@@ -191,4 +183,5 @@ class FileFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     all_names: tuple[str, ...] = ()
     script: bool = False  # has an `if __name__ == "__main__"` block
     stored: tuple[tuple[str, str, int, int], ...] = ()  # (owner, origin, line, func) of plain attribute stores
-    doc: str = ""
+    comments: tuple[Comment, ...] = ()
+    generated: bool = False

@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from leakaudit.source import read_source
+
 if TYPE_CHECKING:
     import libcst as cst
     from libcst.metadata import MetadataWrapper
@@ -13,9 +15,14 @@ if TYPE_CHECKING:
 class Module:
     """One file under check. `tree` costs about nine times what the facts cost, so a rule asks for it last."""
 
-    def __init__(self, path: str, text: str) -> None:
+    def __init__(self, path: str, text: str | None = None) -> None:
         self.path = path
-        self.text = text
+        self._text = text
+
+    @cached_property
+    def text(self) -> str:
+        """The source text; read from the file when a rule asks for it."""
+        return self._text if self._text is not None else read_source(self.path).text
 
     @cached_property
     def lines(self) -> tuple[str, ...]:

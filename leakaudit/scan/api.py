@@ -1,0 +1,146 @@
+"""Scan paths: discover, facts, link, rules, findings. What the command line, the runtime half and tests call."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from leakaudit.errors import UsageError
+from leakaudit.facts.model import FileFacts
+from leakaudit.facts.project import Project
+from leakaudit.findings import Confidence, Evidence, Finding
+from leakaudit.findings.report import FileError, Report
+from leakaudit.findings.suppression import Comment
+from leakaudit.scan.cache import Cache, default_folder
+from leakaudit.scan.loader import load_rules
+from leakaudit.scan.module import Module
+from leakaudit.scan.pipeline import collect
+from leakaudit.scan.rule import Rule
+from leakaudit.scan.selection import matches, select_rules
+from leakaudit.source import discover, is_fixture_path, is_test_path
+
+
+@dataclass(frozen=True, slots=True)
+class ScanOptions:
+    """What to scan for and how. `jobs` 0 means as many as there are cores; `cache_dir` None means the user's own."""
+
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    force_exclude: bool = False
+    per_file_ignores: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    rules_dirs: tuple[str, ...] = ()
+    jobs: int = 0
+    cache: bool = True
+    cache_dir: str | None = None
+    tables: Mapping[str, object] = field(default_factory=dict)
+    root: str = "."
+    confidence: Confidence = Confidence.LOW  # findings below it are not confirmed, nor returned
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """A scan's report (nothing suppressed yet) and the leakaudit comments of each file."""
+
+    report: Report
+    comments: Mapping[str, tuple[Comment, ...]]
+    nothing_asked: bool = False
+
+
+def scan(paths: Sequence[str | Path], options: ScanOptions | None = None, progress: Callable[[int, int], None] | None = None) -> Report:
+    """Return all findings of the files under `paths`; raises UsageError when there is no Python file."""
+    return examine(paths, options, progress).report
+
+
+def examine(paths: Sequence[str | Path], options: ScanOptions | None = None, progress: Callable[[int, int], None] | None = None) -> Scan:
+    """Scan, and return the report with what decides the findings' fate."""
+    started = time.perf_counter()
+    options = options or ScanOptions()
+    rules = select_rules(load_rules(options.rules_dirs), options.select, options.ignore)
+    found = discover([os.fspath(p) for p in paths], options.exclude, options.force_exclude, options.root)
+    if not found.files and not found.errors and not found.nothing_asked:
+        raise UsageError(f"no Python files under {', '.join(map(str, paths))}", "name a folder or file that holds some")
+    cache = Cache(Path(options.cache_dir) if options.cache_dir else default_folder()) if options.cache else None
+    try:
+        collected = collect(found.files, cache, options.jobs or os.cpu_count() or 1, progress)
+    finally:
+        if cache is not None:
+            cache.close()
+    findings, rule_errors = run_rules(collected.facts, rules, options.confidence, tuple(map(os.fspath, paths)))
+    report = Report(
+        kind="scan",
+        findings=tuple(_per_file(findings, options, rules)),
+        errors=(*found.errors, *collected.errors, *rule_errors),
+        files=len(collected.facts),
+        lines=sum(f.lines for f in collected.facts.values()),
+        seconds=time.perf_counter() - started,
+    )
+    comments = {path: facts.comments for path, facts in collected.facts.items() if facts.comments}
+    return Scan(report, comments, found.nothing_asked)
+
+
+def scan_source(files: Mapping[str, str], rules: Iterable[Rule] | None = None) -> tuple[Finding, ...]:
+    """Return the findings of sources given as path -> text: the seam for tests and tools; raises SourceError."""
+    from leakaudit.facts.extract import extract
+
+    facts = {path: extract(text, path) for path, text in files.items()}
+    return tuple(run_rules(facts, tuple(rules) if rules is not None else load_rules(), Confidence.LOW, (), files)[0])
+
+
+def run_rules(
+    facts: Mapping[str, FileFacts],
+    rules: Sequence[Rule],
+    least: Confidence,
+    roots: tuple[str, ...] = (),
+    texts: Mapping[str, str] | None = None,
+) -> tuple[list[Finding], list[FileError]]:
+    """Link the facts, ask every rule for suspects, and let it check those that are sure enough to be shown."""
+    project = Project(facts)
+    modules: dict[str, Module] = {}
+    findings: list[Finding] = []
+    errors: list[FileError] = []
+    for rule in rules:
+        for suspect in rule.suspects(project):
+            path = suspect.location.path
+            demoted = _demotion(path, roots, facts[path])
+            if demoted is not None:
+                suspect = replace(suspect, evidence=(*suspect.evidence, demoted), cap=Confidence.LOW)  # noqa: PLW2901
+            if suspect.confidence.rank < least.rank:
+                continue
+            if path not in modules:
+                modules[path] = Module(path, texts[path] if texts is not None else None)
+            finding = rule.check(suspect, modules[path])
+            if finding is not None:
+                findings.append(finding)
+    findings.sort(key=lambda f: (f.location.path, f.location.line, f.location.column, f.rule, f.symbol))
+    return findings, errors
+
+
+def _demotion(path: str, roots: tuple[str, ...], facts: FileFacts) -> Evidence | None:
+    """Tests, fixtures and generated files below the scanned folder are never more than low."""
+    inner = next((path[len(root.rstrip("/")) + 1 :] for root in roots if path.startswith(root.rstrip("/") + "/")), path.rpartition("/")[2])
+    if is_test_path(inner) or is_fixture_path(inner):
+        return Evidence("place", "test", "the file belongs to the tests", -4)
+    if facts.generated:
+        return Evidence("place", "generated", "the file was written by a program", -4)
+    return None
+
+
+def _per_file(findings: Iterable[Finding], options: ScanOptions, rules: Sequence[Rule]) -> Iterable[Finding]:  # noqa: ARG001
+    if not options.per_file_ignores:
+        return findings
+    from pathspec import GitIgnoreSpec
+
+    specs = [(GitIgnoreSpec.from_lines([pattern]), codes) for pattern, codes in options.per_file_ignores.items()]
+
+    def kept(finding: Finding) -> bool:
+        relative = os.path.relpath(finding.location.path, options.root).replace(os.sep, "/")
+        return not any(
+            spec.match_file(relative) and any(matches(code, finding.rule, finding.name) for code in codes) for spec, codes in specs
+        )
+
+    return [f for f in findings if kept(f)]
+
