@@ -107,9 +107,9 @@ class Fix:
 
 @dataclass(frozen=True, slots=True)
 class Suppression:
-    """Why a finding does not count: an inline comment or the baseline."""
+    """Why a finding does not count: an inline comment, the baseline, or the configuration."""
 
-    by: str  # "comment" | "baseline"
+    by: str  # "comment" | "baseline" | "config" (per-file-ignores)
     reason: str = ""
     location: Location | None = None
 
