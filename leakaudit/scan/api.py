@@ -48,6 +48,7 @@ class Scan:
     report: Report
     comments: Mapping[str, tuple[Comment, ...]]
     nothing_asked: bool = False
+    files: tuple[str, ...] = ()
 
 
 def scan(paths: Sequence[str | Path], options: ScanOptions | None = None, progress: Callable[[int, int], None] | None = None) -> Report:
@@ -79,7 +80,7 @@ def examine(paths: Sequence[str | Path], options: ScanOptions | None = None, pro
         seconds=time.perf_counter() - started,
     )
     comments = {path: facts.comments for path, facts in collected.facts.items() if facts.comments}
-    return Scan(report, comments, found.nothing_asked)
+    return Scan(report, comments, found.nothing_asked, tuple(collected.facts))
 
 
 def scan_source(files: Mapping[str, str], rules: Iterable[Rule] | None = None) -> tuple[Finding, ...]:
