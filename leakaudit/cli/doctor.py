@@ -1,0 +1,47 @@
+"""`leakaudit doctor`: can a process be attached to, and if not, why."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+import click
+
+from leakaudit.cli.exitcodes import ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from leakaudit.runtime.attach.target import Target
+
+
+@click.command()
+@click.argument("pid", type=click.IntRange(1))
+def doctor(pid: int) -> ExitCode:
+    """Say what PID is, which ways into it are open, and which one `leakaudit runtime` would take."""
+    from leakaudit.report.style import printable
+    from leakaudit.runtime.attach.ladder import choose, rungs
+    from leakaudit.runtime.attach.preflight import inspect
+
+    target = inspect(pid)
+    for line in _facts(target):
+        click.echo(printable(line))
+    click.echo("ways in, best first:")
+    for rung in rungs(target):
+        click.echo(
+            f"  {'open  ' if rung.available else 'closed'}  {rung.name}"
+            + f": {rung.reason}" * (not rung.available)
+        )
+    click.echo(f"leakaudit runtime {pid} would use {choose(target).name}")
+    return ExitCode.CLEAN
+
+
+def _facts(target: Target) -> Iterator[str]:
+    version = ".".join(map(str, target.version)) if target.version else "of unknown version"
+    threads = f"{target.threads} thread{'s' * (target.threads != 1)}"
+    yield f"process {target.pid}: CPython {version}{', free-threaded' * target.free_threaded}, {threads}, user id {target.uid}"
+    yield f"  command  {shlex.join(target.argv)}"
+    yield f"  folder   {target.cwd}"
+    yield f"  runtime  {target.runtime.path}"
+    if target.namespace_pid != target.pid:
+        yield f"  inside   a pid namespace, where it is {target.namespace_pid}"

@@ -1,0 +1,69 @@
+"""Where reports go, and whether there is colour."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from leakaudit.errors import UsageError
+from leakaudit.report import FORMATS, View, renderer
+
+if TYPE_CHECKING:
+    from leakaudit.findings.report import Report
+
+format_option = click.option(
+    "--format",
+    "format_",
+    type=click.Choice(list(FORMATS)),
+    default="text",
+    show_default=True,
+    help="How to tell it.",
+)
+output_option = click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="Write the report to FILE, not to stdout.",
+)
+
+
+def emit(
+    report: Report, format_: str, output: str | None, *, statistics: bool = False, brief: bool = False
+) -> None:
+    """Render the report and write it to the file or to stdout; raises UsageError if the file cannot be written."""
+    to_terminal = output is None and sys.stdout.isatty()
+    view = View(
+        width=_width(to_terminal), color=to_terminal and _color_wanted(), statistics=statistics, brief=brief
+    )
+    text = renderer(format_).render(report, view)
+    if output is None:
+        _to_stdout(text)
+        return
+    try:
+        Path(output).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot write {output} ({error.strerror})") from error
+
+
+def _to_stdout(text: str) -> None:
+    """Write text whatever encoding stdout has."""
+    stream = sys.stdout
+    stream.write(
+        text.encode(stream.encoding or "utf-8", "backslashreplace").decode(stream.encoding or "utf-8")
+    )
+    stream.flush()
+
+
+def _width(to_terminal: bool) -> int:
+    """Return a width that reads well: the terminal's, between 60 and 120."""
+    return min(max(shutil.get_terminal_size((80, 24)).columns, 60), 120) if to_terminal else 80
+
+
+def _color_wanted() -> bool:
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

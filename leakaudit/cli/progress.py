@@ -1,0 +1,61 @@
+"""A progress bar on stderr, for a terminal and for work that takes its time."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
+
+#: What is done sooner needs no bar, and rich is not imported.
+PATIENCE_S = 0.8
+
+
+class Progress:
+    """Called with (done, total); draws from the moment that patience ends."""
+
+    def __init__(self, verb: str, noun: str, *, wanted: bool = True) -> None:
+        self._verb = verb
+        self._noun = noun
+        self._wanted = wanted and sys.stderr.isatty()
+        self._started = time.monotonic()
+        self._bar: Bar | None = None
+        self._task: TaskID | None = None
+
+    def __call__(self, done: int, total: int) -> None:
+        if not self._wanted or (self._bar is None and time.monotonic() - self._started < PATIENCE_S):
+            return
+        if self._bar is None:
+            self._open()
+        assert self._bar is not None
+        assert self._task is not None
+        self._bar.update(self._task, completed=done, total=total)
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def _open(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (
+            TextColumn(self._verb),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn(self._noun),
+            TimeRemainingColumn(),
+        )
+        self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
+        self._task = self._bar.add_task(self._verb, total=None)
+        self._bar.start()

@@ -1,0 +1,155 @@
+"""`leakaudit scan`: the static half."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from leakaudit.cli.exitcodes import ExitCode
+from leakaudit.cli.output import emit, format_option, output_option
+
+if TYPE_CHECKING:
+    from leakaudit.findings.report import Report
+    from leakaudit.scan.api import Scan
+    from leakaudit.scan.config import Config
+
+_LEVELS = ("low", "medium", "high")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the command line asks for; () and "" mean that the configuration or the default decides."""
+
+    paths: tuple[str, ...]
+    format_: str
+    output: str | None
+    confidence: str | None
+    select: tuple[str, ...]
+    ignore: tuple[str, ...]
+    exclude: tuple[str, ...]
+    force_exclude: bool
+    baseline: str | None
+    write_baseline: str | None
+    rules: tuple[str, ...]
+    jobs: int
+    no_cache: bool
+    no_config: bool
+    exit_zero: bool
+    statistics: bool
+    quiet: bool
+
+
+def _list(_ctx: click.Context, _param: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(part.strip() for item in value for part in item.split(",") if part.strip())
+
+
+@click.command()
+@click.argument("paths", nargs=-1, type=click.Path())
+@format_option
+@output_option
+@click.option("--confidence", type=click.Choice(_LEVELS), help="Least confidence shown.  [default: medium]")
+@click.option(
+    "--select",
+    multiple=True,
+    callback=_list,
+    metavar="RULES",
+    help="Run only these: LA101, a name, LA1, ALL.",
+)
+@click.option("--ignore", multiple=True, callback=_list, metavar="RULES", help="Do not run these.")
+@click.option(
+    "--exclude", multiple=True, metavar="PATTERN", help="Leave out files, as in .gitignore; may be repeated."
+)
+@click.option(
+    "--force-exclude", is_flag=True, help="Leave out excluded files even when they are named (for hooks)."
+)
+@click.option("--baseline", metavar="FILE", help="Silence the findings that FILE holds.")
+@click.option("--write-baseline", metavar="FILE", help="Write what is found to FILE, and exit 0.")
+@click.option(
+    "--rules", multiple=True, metavar="DIR", help="Load the rules in DIR too. They are code that runs."
+)
+@click.option(
+    "--jobs", type=click.IntRange(1), default=None, metavar="N", help="Processes.  [default: one per core]"
+)
+@click.option("--no-cache", is_flag=True, help="Read every file anew.")
+@click.option("--no-config", is_flag=True, help="Ignore [tool.leakaudit] in pyproject.toml.")
+@click.option("--exit-zero", is_flag=True, help="Exit 0 even when something is found.")
+@click.option("--statistics", is_flag=True, help="Count the findings per rule.")
+@click.option("-q", "--quiet", is_flag=True, help="Print findings and errors, no summary and no progress.")
+def scan(**options: Any) -> ExitCode:
+    """Find what may grow for ever in the Python files under PATHS (default: the current folder)."""
+    options["paths"] = options["paths"] or (".",)
+    options["jobs"] = options["jobs"] or 0
+    return _run(Request(**options))
+
+
+def _run(request: Request) -> ExitCode:
+    from leakaudit.findings import Confidence
+    from leakaudit.scan.config import Config, load_config
+
+    config = Config() if request.no_config else load_config(request.paths[0])
+    threshold = Confidence(request.confidence) if request.confidence else config.confidence
+    done = _examine(request, config)
+    report = _decided(done, request, config, threshold)
+    if request.write_baseline:
+        return _write_baseline(request.write_baseline, report)
+    if not (done.nothing_asked and request.format_ == "text"):
+        emit(report, request.format_, request.output, statistics=request.statistics, brief=request.quiet)
+    return _exit_code(report, request)
+
+
+def _examine(request: Request, config: Config) -> Scan:
+    from leakaudit.cli.progress import Progress
+    from leakaudit.scan.api import ScanOptions, examine
+
+    options = ScanOptions(
+        select=request.select or config.select,
+        ignore=(*config.ignore, *request.ignore),
+        exclude=(*config.exclude, *request.exclude),
+        force_exclude=request.force_exclude,
+        rules_dirs=request.rules,
+        jobs=request.jobs,
+        cache=not request.no_cache,
+        tables=config.tables,
+        root=config.root,
+    )
+    with Progress("scanning", "files", wanted=not request.quiet) as progress:
+        return examine(request.paths, options, progress)
+
+
+def _decided(done: Scan, request: Request, config: Config, threshold: Any) -> Report:
+    from leakaudit.findings import baseline
+    from leakaudit.scan.fate import Terms, decide
+    from leakaudit.scan.loader import load_rules
+    from leakaudit.scan.selection import select_rules
+
+    rules = load_rules(request.rules)
+    accepted = request.baseline or (str(Path(config.root) / config.baseline) if config.baseline else "")
+    terms = Terms(
+        config=config,
+        rules=rules,
+        ran=select_rules(rules, request.select or config.select, (*config.ignore, *request.ignore)),
+        comments=done.comments,
+        baseline=baseline.load(accepted) if accepted and not request.write_baseline else (),
+        audited=done.files,
+        threshold=threshold,
+    )
+    return decide(done.report, terms)
+
+
+def _write_baseline(path: str, report: Report) -> ExitCode:
+    from leakaudit.findings import baseline
+
+    written = baseline.write(path, report.shown)
+    click.echo(f"{written} findings written to {path}", err=True)
+    return ExitCode.CLEAN
+
+
+def _exit_code(report: Report, request: Request) -> ExitCode:
+    """A named path that could not be audited is a failure; one below a folder is told in the report."""
+    named = {str(Path(path)) for path in request.paths}
+    if any(str(Path(error.path)) in named for error in report.errors) or (report.errors and not report.files):
+        return ExitCode.FAILED
+    return ExitCode.FINDINGS if report.shown and not request.exit_zero else ExitCode.CLEAN
