@@ -225,7 +225,7 @@ class Project:
             return self._attribute(cls, attributes, found) if cls is not None else None
         return None
 
-    def _imported(self, dotted: str, path: str, found: Mapping[Place, Subject]) -> Place | None:
+    def _imported(self, dotted: str, path: str, found: Mapping[Place, Subject], hops: int = 4) -> Place | None:
         located = self.modules.locate(dotted, path)
         if located is None or not located[1]:
             return None
@@ -242,8 +242,8 @@ class Project:
             if cls is not None:
                 return self._attribute(cls, attributes, found)
         again = self.files[target].imports.get(root)
-        if again is not None and target != path:
-            return self._imported(".".join([again, *attributes]), target, found)
+        if again is not None and target != path and hops:
+            return self._imported(".".join([again, *attributes]), target, found, hops - 1)
         return None
 
     def _split_class(self, rest: str, path: str) -> tuple[Place | None, list[str]]:
