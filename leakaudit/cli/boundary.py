@@ -33,7 +33,7 @@ def _failure(error: Exception) -> int:
     if isinstance(error, click.Abort):
         return _interrupted()
     if isinstance(error, BrokenPipeError):
-        _forget_stdout()
+        forget_stdout()
     elif isinstance(error, click.UsageError):
         error.show()
     elif isinstance(error, click.ClickException):
@@ -60,6 +60,6 @@ def _tell(cause: str, remedy: str = "") -> None:
         click.echo(f"{click.style('help', fg='green', bold=True)}: {remedy}", err=True, color=color)
 
 
-def _forget_stdout() -> None:
+def forget_stdout() -> None:
     """Let the interpreter flush into nothing at exit: the reader of the pipe has gone."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -10,7 +10,8 @@ from typing import Any, NoReturn
 import click
 
 import leakaudit
-from leakaudit.cli.boundary import guarded
+from leakaudit.cli.boundary import forget_stdout, guarded
+from leakaudit.cli.exitcodes import ExitCode
 
 #: Command -> its module (an attribute of the same name is the command) and its line in the help.
 COMMANDS = {
@@ -37,6 +38,13 @@ class LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # click would call it exit 1, which here means findings
+            forget_stdout()
+            return ExitCode.FAILED
 
     def main(  # type: ignore[override]  # click overloads it by the value of standalone_mode
         self,

@@ -141,9 +141,10 @@ def _decided(done: Scan, request: Request, config: Config, threshold: Any) -> Re
 
 def _write_baseline(path: str, report: Report) -> ExitCode:
     from leakaudit.findings import baseline
+    from leakaudit.report.units import count
 
     written = baseline.write(path, report.shown)
-    click.echo(f"{written} findings written to {path}", err=True)
+    click.echo(f"{count(written, 'finding')} written to {path}", err=True)
     return ExitCode.CLEAN
 
 
