@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from leakaudit.report import text_runtime, text_scan
-
 if TYPE_CHECKING:
     from leakaudit.findings.report import Report
     from leakaudit.report import View
@@ -13,5 +11,8 @@ if TYPE_CHECKING:
 
 def render(report: Report, view: View) -> str:
     """Return the report as text for people."""
-    lines = text_runtime.lines(report, view) if report.runtime else text_scan.lines(report, view)
-    return "".join(f"{line}\n" for line in lines)
+    if report.runtime:
+        from leakaudit.report.text_runtime import lines
+    else:
+        from leakaudit.report.text_scan import lines
+    return "".join(f"{line}\n" for line in lines(report, view))

@@ -131,8 +131,9 @@ def extract_file(path: str) -> Extracted:
         source = read_source(path)
         return Extracted(path, content_key(source.data), extract(source.text, path))
     except SourceError as error:
-        line = None
+        line, reason = None, str(error)
         if error.cause.startswith("line "):
+            number, _, text = error.cause[5:].partition(": ")
             with contextlib.suppress(ValueError):
-                line = int(error.cause[5:].partition(":")[0])
-        return Extracted(path, "", None, str(error), line)
+                line, reason = int(number), text
+        return Extracted(path, "", None, reason, line)
