@@ -473,7 +473,7 @@ def parked_threads(rng):
     gate, step, leaked = threading.Event(), 0, 0
 
     def park():
-        data = bytes(150000)
+        data = b"x" * 150000
         gate.wait()
         return data
 

@@ -13,7 +13,8 @@ SLOWER = 0.8  # a later half with less than this share of the earlier half's gai
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """What an envelope gains over its cells. Pauses are shares of the cells, `largest` of the total.
+    """What an envelope gains over its cells. Pauses are shares of the cells (`pause`: the longest before the last
+    rise, `final_pause`: since it), `largest` is a share of the total.
 
     `early` and `late` are the gains of the two halves; `tired` is by how many standard errors the later half falls
     short of `SLOWER` of the earlier.
@@ -21,7 +22,7 @@ class Growth:
 
     total: float
     rises: int
-    longest_pause: float
+    pause: float
     final_pause: float
     largest: float
     early: float
@@ -35,8 +36,8 @@ class Growth:
 
 
 def growth(envelope: Sequence[float], least: float) -> Growth:
-    """Measure an envelope of two cells or more; rises below `least` are gathered until they reach it."""
-    gains = _gathered([b - a for a, b in pairwise(envelope)], least)
+    """Measure an envelope; rises below `least` are gathered until they reach it."""
+    gains = _gathered([b - a for a, b in pairwise(envelope)], least) or [0.0]
     total, cells, half = sum(gains), len(gains), len(gains) // 2
     before, after = gains[:half], gains[cells - half :]
     error = sqrt(half * (stdev(before) ** 2 + stdev(after) ** 2)) if half > 1 else 0.0
@@ -46,7 +47,7 @@ def growth(envelope: Sequence[float], least: float) -> Growth:
     return Growth(
         total=total,
         rises=len(where),
-        longest_pause=max(pauses) / cells,
+        pause=max(pauses[:-1], default=0) / cells,
         final_pause=pauses[-1] / cells,
         largest=max(gains) / total if total > 0 else 1.0,
         early=sum(before),

@@ -19,17 +19,21 @@ Points = Sequence[tuple[float, float]]
 
 @dataclass(frozen=True, slots=True)
 class Cycles:
-    """Rises and falls above the envelope: how many falls, how long one takes, how high, where the last one ended."""
+    """Rises and falls above the envelope: the troughs, how long one cycle takes, how high it usually is.
 
-    count: int
+    `peak` is the highest point above the envelope. `aloft` is the share of samples that are clearly above the envelope: small for spikes, large for a sawtooth.
+    """
+
+    troughs: tuple[tuple[float, float], ...]
     period_s: float
     height: float
-    last_trough: float | None
+    peak: float
+    aloft: float
 
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """Low-water marks of equally long cells: times of the cells' middles, the marks, and the marks' own noise."""
+    """Low-water marks in order of time, and their own noise."""
 
     times: tuple[float, ...]
     lows: tuple[float, ...]
@@ -63,39 +67,46 @@ def cycles(points: Points, smallest: float) -> Cycles:
     """Find falls of at least `smallest` and half the usual height above the envelope."""
     above = [v - low for (_, v), low in zip(points, future_minimum(points), strict=True)]
     height = sorted(above)[int(0.95 * (len(above) - 1))]
-    least = max(smallest, height / 2)
-    troughs = []
-    top = bottom = above[0]
-    falling = False
-    where = 0
-    for i, value in enumerate(above):
-        if falling:
-            if value < bottom:
-                bottom, where = value, i
-            elif value - bottom > least:
-                falling, top = False, value
-                troughs.append(where)
-        elif value > top:
+    troughs = [points[i] for i in _troughs(above, max(smallest, height / 2))]
+    gaps = [b[0] - a[0] for a, b in pairwise(troughs)]
+    first = troughs[0][0] - points[0][0] if troughs else 0.0
+    aloft = sum(1 for a in above if a > height / 4) / len(above)
+    return Cycles(tuple(troughs), median(gaps) if gaps else first, height, max(above), aloft)
+
+
+def _troughs(values: Sequence[float], least: float) -> list[int]:
+    """Return where values bottomed out after each fall of more than `least`."""
+    found = []
+    top = bottom = values[0]
+    where, falling = 0, False
+    for i, value in enumerate(values):
+        if falling and value < bottom:
+            bottom, where = value, i
+        elif falling and value - bottom > least:
+            falling, top = False, value
+            found.append(where)
+        elif not falling and value > top:
             top = value
-        elif top - value > least:
+        elif not falling and top - value > least:
             falling, bottom, where = True, value, i
-    if falling:
-        troughs.append(where)
-    times = [points[i][0] for i in troughs]
-    period = median([b - a for a, b in pairwise(times)]) if len(times) > 1 else 0.0
-    return Cycles(len(times), period, height, times[-1] if times else None)
+    return [*found, where] if falling else found
 
 
 def low_marks(points: Points, cells: int) -> Marks:
-    """Cut the series into `cells` equally long cells and take each one's least value."""
+    """Cut the series into `cells` equally long cells and take each one's lowest point."""
     start, end = points[0][0], points[-1][0]
     width = (end - start) / cells or 1.0
-    lows: list[float | None] = [None] * cells
-    for t, v in points:
-        i = min(cells - 1, int((t - start) / width))
-        low = lows[i]
-        lows[i] = v if low is None or v < low else low
-    held = [(start + (i + 0.5) * width, low) for i, low in enumerate(lows) if low is not None]
-    values = tuple(low for _, low in held)
-    bends = [a - 2 * b + c for a, b, c in zip(values, values[1:], values[2:], strict=False)]
-    return Marks(tuple(t for t, _ in held), values, mad(bends) / 6**0.5)
+    lowest: dict[int, tuple[float, float]] = {}
+    for point in points:
+        i = min(cells - 1, int((point[0] - start) / width))
+        if i not in lowest or point[1] < lowest[i][1]:
+            lowest[i] = point
+    values = tuple(v for _, v in lowest.values())
+    return Marks(tuple(t for t, _ in lowest.values()), values, _noise(values))
+
+
+def _noise(values: Sequence[float]) -> float:
+    # Bends are blind to slopes; and what never falls shows no noise, however unevenly it rises.
+    if all(a <= b for a, b in pairwise(values)):
+        return 0.0
+    return mad([a - 2 * b + c for a, b, c in zip(values, values[1:], values[2:], strict=False)]) / 6**0.5

@@ -18,17 +18,20 @@ FLOOR_BYTES = 256 * 1024.0
 FLOOR_COUNT = 4.0
 
 CELLS = 24
+COARSE_CELLS = 12
 PER_CELL = 4  # samples, where a series is noisy
 LEAST_CELLS = 8
-WARM_UPS = (0.25, 0.5)  # shares of the window that may be start-up
+# Shares of the window that may be start-up, and in which share of the rest's cells the marks have to rise.
+STARTS = ((0.0, 0.45), (0.25, 0.28), (0.5, 0.45))
+FEWEST_RISES = 4
 NOISES = 4.0  # a gain counts from this many times the marks' noise
-RISES = 5
+MANY_RISES = 8
 PAUSE = 0.35
 LARGEST = 0.5
-TIRED = 1.5
-SETTLED = 0.25  # a later half that gains less than this share of the earlier has settled
 FEW_CYCLES = 5
 MATTERS = 0.3  # cycles higher than this share of the range hide the low-water mark between their troughs
+ALOFT = 0.3
+SPIKE = 10.0  # times the jitter between samples; noise alone reaches six or seven above its own minimum
 
 
 class Shape(str, Enum):
@@ -72,25 +75,34 @@ class Trend:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Everything that the decision looks at."""
+    """Everything that the decision looks at. `waves`: the low-water mark shows only in the troughs of cycles."""
 
     points: Points
     floor: float
     cycles: Cycles
-    waves: bool  # whether the cycles hide the low-water mark between their troughs
+    waves: bool
     marks: Marks
-    span_s: float
-    cut_s: float  # the part after the last trough, which has no low-water mark yet
+
+    @property
+    def span_s(self) -> float:
+        """How long the series is."""
+        return self.points[-1][0] - self.points[0][0]
 
     @property
     def least(self) -> float:
         """The smallest gain that counts."""
         return max(self.floor, NOISES * self.marks.noise)
 
-    def growth(self, start: float) -> Growth:
-        """How the envelope gains after leaving out `start` (a share) as warm-up."""
-        envelope = self.marks.envelope
+    def growth(self, start: float, *, proven: bool = False) -> Growth:
+        """How the envelope gains after leaving out `start` (a share) as warm-up.
+
+        `proven` leaves out the last mark too: it has no future yet that could lower it.
+        """
+        envelope = self.marks.envelope[: -1 if proven else None]
         return growth(envelope[int(start * len(envelope)) :], max(self.floor / 8, self.marks.noise))
+
+
+Decision = tuple[Shape, str, float | None]
 
 
 def classify(points: Points, floor: float = FLOOR_BYTES, *, exact: bool = False) -> Trend:
@@ -104,101 +116,125 @@ def classify(points: Points, floor: float = FLOOR_BYTES, *, exact: bool = False)
     enough = LEAST_CELLS * per_cell
     if len(points) < enough:
         each = span / (len(points) - 1) if len(points) > 1 else 0.0
-        return Trend(
-            Shape.INCONCLUSIVE,
-            Rate(0.0, 0.0, 0.0),
-            f"{len(points)} samples, {enough} are needed",
-            len(points),
-            span,
-            needs_s=each * (enough - len(points)) if each else None,
-        )
+        needs = each * (enough - len(points)) if each else None
+        reason = f"{len(points)} samples, {enough} are needed"
+        return Trend(Shape.INCONCLUSIVE, Rate(0.0, 0.0, 0.0), reason, len(points), span, needs)
     values = [v for _, v in points]
     if max(values) - min(values) < floor:
-        moved = (
-            Rate(0.0, 0.0, 0.0)
-            if max(values) == min(values)
-            else _rate(points, min(CELLS, len(points) // per_cell))
-        )
-        return Trend(Shape.STABLE, moved, "moved less than is worth a word", len(points), span)
+        marks = low_marks(points, LEAST_CELLS)
+        still = rate(marks.times, marks.lows)
+        return Trend(Shape.STABLE, still, "moved less than is worth a word", len(points), span)
     seen = look(points, floor, per_cell)
-    shape, reason, needs = _grown(seen) or _still(seen)
+    shape, reason, needs = grown(seen) or level(seen)
     marks = seen.marks
-    skip = int(WARM_UPS[0] * len(marks.lows)) if len(marks.lows) >= 12 else 0
+    skip = len(marks.lows) // 4 if len(marks.lows) >= COARSE_CELLS else 0
     return Trend(shape, rate(marks.times[skip:], marks.lows[skip:]), reason, len(points), span, needs)
 
 
-def _rate(points: Points, cells: int) -> Rate:
-    marks = low_marks(points, cells)
-    return rate(marks.times, marks.lows)
-
-
 def look(points: Points, floor: float, per_cell: int) -> Seen:
-    """Measure a series: its cycles, and the low-water marks up to the last trough."""
+    """Measure a series: its cycles, and its low-water marks."""
     found = cycles(points, floor / 2)
     values = [v for _, v in points]
-    waves = found.count > 0 and found.height > max(MATTERS * (max(values) - min(values)), 6 * jitter(points))
-    cells = min(CELLS, len(points) // per_cell)
-    end = points[-1][0]
-    known = points
-    if waves and found.last_trough is not None:
-        period = found.period_s or found.last_trough - points[0][0]
-        if end - found.last_trough < 2 * period:
-            known = [p for p in points if p[0] <= found.last_trough]
-        if found.count > 2:
-            cells = min(cells, max(4, int(0.8 * found.count)))
-    marks = low_marks(known, min(cells, max(2, len(known) // per_cell)))
-    return Seen(points, floor, found, waves, marks, end - points[0][0], end - known[-1][0])
+    tall = found.height > max(MATTERS * (max(values) - min(values)), 6 * jitter(points))
+    lately = bool(found.troughs) and points[-1][0] - found.troughs[-1][0] < 2.5 * found.period_s
+    waves = tall and lately and found.aloft > ALOFT
+    candidates = found.troughs if waves else points
+    cells = min(CELLS, len(candidates) if waves else len(candidates) // per_cell)
+    marks = low_marks(candidates, cells)
+    gain = marks.envelope[-1] - marks.envelope[0]
+    if marks.noise * cells > gain and cells > COARSE_CELLS:
+        marks = low_marks(candidates, COARSE_CELLS)
+    return Seen(points, floor, found, waves, marks)
 
 
-def _grown(seen: Seen) -> tuple[Shape, str, float | None] | None:
-    if seen.waves and seen.cycles.count < FEW_CYCLES:
+def grown(seen: Seen) -> Decision | None:
+    """Return the kind of growth if the low-water mark keeps rising after the warm-up, else None."""
+    cells = len(seen.marks.lows)
+    if cells < FEW_CYCLES or _slowing(seen):
         return None
-    starts = WARM_UPS if len(seen.marks.lows) >= 12 else (0.0,)
-    for start in starts:
+    for start, share in STARTS if cells >= COARSE_CELLS else STARTS[:1]:
         found = seen.growth(start)
-        rises = RISES if len(seen.marks.lows) >= 12 else 4
-        if (
-            found.total >= seen.least
-            and found.rises >= rises
-            and found.longest_pause <= PAUSE
-            and found.largest <= LARGEST
-            and found.ratio >= 0.6
-            and not (found.ratio < 0.8 and found.tired > TIRED)
-        ):
-            if seen.waves:
-                return Shape.GROWING_SAWTOOTH, "troughs rise", None
-            whole = seen.growth(0.0)
-            if whole.ratio >= 1.5 and found.ratio >= 1.25:
-                return Shape.ACCELERATING, "the later half gains more", None
-            return Shape.STEADY_GROWTH, "the low-water mark rises throughout", None
+        rises = max(FEWEST_RISES, share * (1 - start) * cells)
+        if found.total >= seen.least and _even(found, rises) and _lasting(found):
+            return _kind(seen, found)
     return None
 
 
-def _still(seen: Seen) -> tuple[Shape, str, float | None]:
+def _even(found: Growth, rises: float) -> bool:
+    return found.rises >= rises and max(found.pause, found.final_pause) <= PAUSE and found.largest <= LARGEST
+
+
+def _lasting(found: Growth) -> bool:
+    if found.ratio >= 0.8:
+        return True
+    if found.ratio >= 0.6:
+        return found.tired <= 1.5
+    return found.ratio >= 0.3 and found.tired <= 1.0 and found.rises >= MANY_RISES
+
+
+def _slowing(seen: Seen) -> bool:
+    # A cache that still fills slows down wherever one looks; a leak behind a warm-up is even in the later parts.
     whole = seen.growth(0.0)
-    if seen.waves and seen.cycles.height > whole.total:
-        return _wavy(seen)
-    if whole.total < seen.least:
-        return Shape.STABLE, "the low-water mark stays within its noise", None
-    late = seen.growth(0.5)
-    if (
-        late.total >= seen.least
-        and late.total > SETTLED * (whole.total - late.total)
-        and late.final_pause < 0.25
-    ):
-        return Shape.INCONCLUSIVE, "rose lately, but not evenly enough to call it growth", seen.span_s
-    if whole.largest >= 0.6:
-        return Shape.STEP, "one jump", None
+    return (
+        whole.ratio < 0.65
+        and whole.tired > 1.5
+        and all(seen.growth(start).ratio < 0.85 for start in (0.25, 0.5))
+    )
+
+
+def _kind(seen: Seen, found: Growth) -> Decision:
+    if seen.waves:
+        return Shape.GROWING_SAWTOOTH, "the troughs rise throughout", None
+    if seen.growth(0.0).ratio >= 1.5 and found.ratio >= 1.25:
+        return Shape.ACCELERATING, "the low-water mark rises faster and faster", None
+    return Shape.STEADY_GROWTH, "the low-water mark rises throughout", None
+
+
+def level(seen: Seen) -> Decision:
+    """Return what a series does that cannot be said to grow."""
+    if seen.waves and len(seen.cycles.troughs) < FEW_CYCLES:
+        return _few_cycles(seen)
+    whole = seen.growth(0.0, proven=True)
+    if whole.total >= seen.least:
+        return _risen(seen, whole)
+    lately = seen.growth(0.0)
+    if lately.total >= seen.least and lately.rises >= FEWEST_RISES:
+        return Shape.INCONCLUSIVE, "has only just risen by more than its noise", seen.span_s / 2
+    return _flat(seen)
+
+
+def _risen(seen: Seen, whole: Growth) -> Decision:
+    if whole.largest >= 0.7 and whole.final_pause >= 0.1:
+        return Shape.STEP, "one jump, level before and after", None
+    if not _settled(seen, whole, seen.growth(0.5, proven=True)):
+        slowly = "rises ever more slowly: a cache that still fills does the same"
+        unevenly = "rose lately, but not evenly enough to call it growth"
+        return Shape.INCONCLUSIVE, slowly if _slowing(seen) else unevenly, seen.span_s
+    if seen.waves or seen.cycles.height > whole.total:
+        return _flat(seen)
     return Shape.PLATEAU, "rose at first, then levelled off", None
 
 
-def _wavy(seen: Seen) -> tuple[Shape, str, float | None]:
-    floor_values = seen.marks
-    low, height = min(floor_values.lows), seen.cycles.height
-    high = sum(1 for _, v in seen.points if v - low > height / 2) / len(seen.points)
-    if high < 0.15:
+def _settled(seen: Seen, whole: Growth, late: Growth) -> bool:
+    faded = late.total < max(NOISES * seen.marks.noise, 0.05 * whole.total)
+    small = late.total < min(seen.floor, 0.25 * whole.total)
+    return faded or small or whole.final_pause > max(0.25, 2 * whole.pause)
+
+
+def _flat(seen: Seen) -> Decision:
+    if seen.waves:
+        return Shape.SAWTOOTH, "falls back to the same level again and again", None
+    if seen.cycles.peak > max(2 * seen.floor, SPIKE * jitter(seen.points)) and seen.cycles.aloft <= ALOFT:
         return Shape.SPIKY, "short bursts that are given back", None
-    if seen.cycles.count < FEW_CYCLES:
-        missing = (FEW_CYCLES - seen.cycles.count) * (seen.cycles.period_s or seen.span_s)
-        return Shape.INCONCLUSIVE, f"{seen.cycles.count} cycles seen, {FEW_CYCLES} are needed", missing
-    return Shape.SAWTOOTH, "falls back again and again", None
+    return Shape.STABLE, "the low-water mark stays within its noise", None
+
+
+def _few_cycles(seen: Seen) -> Decision:
+    first, last, trough = seen.points[0][1], seen.points[-1][1], seen.cycles.troughs[-1][1]
+    if first - last > seen.cycles.height / 2 and last - trough < seen.cycles.height / 4:
+        return Shape.STABLE, "fell, and has not risen again", None
+    if last - trough < seen.cycles.height / 4 and trough - seen.cycles.troughs[0][1] < seen.least:
+        return Shape.SPIKY, "rose and was given back", None
+    count = len(seen.cycles.troughs)
+    missing = (FEW_CYCLES - count) * seen.cycles.period_s
+    return Shape.INCONCLUSIVE, f"{count} cycles seen, {FEW_CYCLES} are needed", missing or seen.span_s
