@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from leakaudit.findings import Confidence, Finding, Location, Related, Severity
 from leakaudit.findings.suppression import Comment, apply, complaints, parse
+
+PIECES = (
+    "# leakaudit: ", "ignore", "-file", "[LA101]", "[", "]", "bounded=", " why", "# noqa: LA101", "\n", "\r", "\t",
+    "x = 1", "(", ")", "'", '"""', "@d", "def f():", "\n    ", "\\\n", "é", "\x0c", "#",
+)  # fmt: skip
 
 
 def finding(
@@ -129,6 +136,17 @@ def test_noqa_needs_the_code() -> None:
 def test_a_file_that_cannot_be_tokenized_keeps_what_was_read() -> None:
     (comment,) = parse("x = {}  # leakaudit: ignore[LA101]\ny = (\n")
     assert comment.codes == ("LA101",)
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=25).map("".join))
+def test_any_text_can_be_parsed_and_applied(text: str) -> None:
+    comments = parse(text)
+    for comment in comments:
+        assert 1 <= comment.first <= comment.last
+        assert comment.verb or comment.problem
+    applied = apply([finding(line) for line in (1, 2, 5)], {"a.py": comments})
+    assert len(applied.findings) == 3
+    assert set(applied.unused) <= {("a.py", comment) for comment in comments}
 
 
 KNOWN = {"LA101", "unbounded-mapping", "LA104", "per-key-lock-map"}

@@ -163,14 +163,14 @@ def _comments(text: str) -> Iterator[tuple[str, int, int, int]]:
     pending: list[tuple[str, int]] = []
     start, at_line_start, decorator = 0, True, False
     try:
-        for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        for token in tokenize.generate_tokens(io.StringIO(text, newline=None).readline):
             line = token.start[0]
             if token.type == tokenize.COMMENT:
                 pending.append((token.string, line))
             elif token.type == tokenize.NEWLINE:
                 at_line_start = True
                 if not decorator:
-                    yield from ((comment, at, start, line) for comment, at in pending)
+                    yield from ((comment, at, start or at, line) for comment, at in pending)
                     pending, start = [], 0
             elif at_line_start and token.type not in _SILENT:
                 at_line_start, decorator = False, token.string == "@"

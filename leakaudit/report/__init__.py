@@ -39,6 +39,7 @@ class Renderer(Protocol):
 FORMATS = {
     "text": "leakaudit.report.text",
     "json": "leakaudit.report.json_v1",
+    "github": "leakaudit.report.github",
 }
 
 
