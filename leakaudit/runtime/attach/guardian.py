@@ -39,7 +39,7 @@ class Outcome:
     #: Where the queued source lies in the target, if it was put there.
     address: int = 0
     #: The system call in which the main thread waits, or None when it computes.
-    blocked_in: int | None = None
+    waits_in: str | None = None
 
 
 class UnfinishedError(TraceError):
@@ -64,7 +64,6 @@ def run(
         os.close(writer)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-    _unfinished.append(child)
     try:
         text = _read_all(reader, limit_s)
     except BaseException:
@@ -72,11 +71,11 @@ def run(
         late = _read_now(reader)
         if late and undo is not None:
             undo(_outcome(late))
+        _unfinished.append(child)
         raise
     finally:
         os.close(reader)
     os.waitpid(child, 0)
-    _unfinished.remove(child)
     return _outcome(text)
 
 
@@ -148,4 +147,5 @@ def _reap() -> None:
         except ChildProcessError:
             ended = child
         if ended:
-            _unfinished.remove(child)
+            with suppress(ValueError):  # another thread of ours was faster
+                _unfinished.remove(child)

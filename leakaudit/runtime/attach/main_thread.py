@@ -24,8 +24,10 @@ NEEDED = (
     "PyGILState_GetThisThreadState",
     "PyGILState_Release",
     "PyErr_Clear",
+    "PyErr_Fetch",
     "PyErr_Occurred",
     "PyThreadState_SetAsyncExc",
+    "Py_DecRef",
 )
 _LOCK_WAITS = ("PyThread_acquire_lock_timed", "_PySemaphore_Wait")
 # To wait for the kind of lock that CPython 3.13 has, a thread gives the interpreter lock away: not ours to do.
@@ -37,6 +39,8 @@ _UNDERSTOOD_WAITS = (
     "clock_nanosleep", "pause", "accept", "accept4", "connect", "recvfrom", "recvmsg", "recvmmsg", "wait4", "waitid",
     "rt_sigtimedwait", "rt_sigsuspend",
 )  # fmt: skip
+#: A wait in a lock with a timeout is a restarted one when it was interrupted before.
+_LOCK_CALLS = ("futex", "restart_syscall")
 _STACK_WORDS = 96
 _QUEUE_LIMIT_S = 0.25
 
@@ -45,7 +49,7 @@ def queue(target: Target, line: bytes) -> Outcome:
     """Queue one line of source as a pending call; raises TraceError, OSError."""
     began = time.perf_counter()
     with stopped(target.pid, MACHINES[target.runtime.elf_machine]) as thread:
-        waits_in = thread.saved.blocked_in()
+        waits_in = thread.waits_in()
         _check_alive(thread, target)
         address = buffer.place(thread, line)
         full = _queue_call(thread, target, address)
@@ -60,13 +64,13 @@ def help_along(target: Target) -> Outcome:
     """Let the main thread serve its queue of pending calls, if it waits where that is safe; raises TraceError, OSError."""
     began = time.perf_counter()
     with stopped(target.pid, MACHINES[target.runtime.elf_machine]) as thread:
-        waits_in = thread.saved.blocked_in()
+        waits_in = thread.waits_in()
         _check_alive(thread, target)
         step = "left"
-        if _waits_in_python_lock(thread, target):
+        if waits_in in _LOCK_CALLS and _waits_in_python_lock(thread, target):
             thread.saved.interrupt_syscall()
             step = "interrupted"
-        elif _wait_is_understood(thread) and _serve_queue(thread, target):
+        elif waits_in in _UNDERSTOOD_WAITS and _serve_queue(thread, target):
             step = "served"
     return Outcome(step, _ms_since(began), 0, waits_in)
 
@@ -82,7 +86,7 @@ def _check_alive(thread: StoppedThread, target: Target) -> None:
     except OSError:
         same = False
     if not same:
-        raise TargetGoneError("the target replaced itself by another program")
+        raise TargetGoneError("it has replaced itself by another program")
     if not _call(thread, target, "Py_IsInitialized") & 0xFFFFFFFF:
         raise TraceError("its interpreter is starting or shutting down")
 
@@ -101,16 +105,9 @@ def _queue_call(thread: StoppedThread, target: Target, address: int) -> bool:
 
 
 def _waits_in_python_lock(thread: StoppedThread, target: Target) -> bool:
-    if thread.saved.blocked_in() != thread.saved.syscalls["futex"]:
-        return False
     stack = struct.unpack(f"<{_STACK_WORDS}Q", thread.memory.read(thread.saved.sp, 8 * _STACK_WORDS))
     waits = [target.runtime.symbols[name] for name in _LOCK_WAITS if name in target.runtime.symbols]
     return any(wait.address < word < wait.address + wait.size for word in stack for wait in waits)
-
-
-def _wait_is_understood(thread: StoppedThread) -> bool:
-    number = thread.saved.blocked_in()
-    return any(number == thread.saved.syscalls.get(name) for name in _UNDERSTOOD_WAITS) and number is not None
 
 
 def _serve_queue(thread: StoppedThread, target: Target) -> bool:
@@ -122,22 +119,26 @@ def _serve_queue(thread: StoppedThread, target: Target) -> bool:
         return False
     state = _call(thread, target, "PyGILState_Ensure")
     try:
-        if _call(thread, target, "PyErr_Occurred"):
-            return False
-        if _call(thread, target, "Py_MakePendingCalls") & 0xFFFFFFFF:
-            _raise_later(thread, target)
+        return not _call(thread, target, "PyErr_Occurred") and _make_pending_calls(thread, target)
     finally:
         _call(thread, target, "PyGILState_Release", state & 0xFFFFFFFF)
-    return True
 
 
-def _raise_later(thread: StoppedThread, target: Target) -> None:
-    # A signal handler of the target's was due as well, and raised. Code that waits in a system call does not expect
-    # that, so the exception goes where it would have gone: to the next bytecode that the thread runs.
-    kind = _call(thread, target, "PyErr_Occurred")
-    if kind:
-        _call(thread, target, "PyThreadState_SetAsyncExc", thread.saved.thread_pointer, kind)
-        _call(thread, target, "PyErr_Clear")
+def _make_pending_calls(thread: StoppedThread, target: Target) -> bool:
+    if not _call(thread, target, "Py_MakePendingCalls") & 0xFFFFFFFF:
+        return True
+    # A signal handler of the target's was due as well, came first, and raised. Code that waits in a system call does
+    # not expect that, so the exception goes where it would have gone: to the next bytecode that the thread runs.
+    slots = [thread.scratch + 8 * index for index in range(3)]
+    _call(thread, target, "PyErr_Fetch", *slots)
+    references = struct.unpack("<3Q", thread.memory.read(slots[0], 24))
+    served = not _call(thread, target, "Py_MakePendingCalls") & 0xFFFFFFFF
+    _call(thread, target, "PyErr_Clear")
+    if references[0]:
+        _call(thread, target, "PyThreadState_SetAsyncExc", thread.saved.thread_pointer, references[0])
+    for reference in references:
+        _call(thread, target, "Py_DecRef", reference)
+    return served
 
 
 def _call(thread: StoppedThread, target: Target, name: str, *arguments: int) -> int:

@@ -92,7 +92,7 @@ class PendingCall:
 
 
 def _wait_and_help(target: Target, hello: Callable[[], bool], end: float, outcomes: list[Outcome]) -> None:
-    grace = _GRACE_COMPUTING_S if outcomes[0].blocked_in is None else _GRACE_WAITING_S
+    grace = _GRACE_COMPUTING_S if outcomes[0].waits_in is None else _GRACE_WAITING_S
     trouble = ""
     while not _answers(hello, target, min(end, time.monotonic() + grace)):
         left_s = end - time.monotonic()
@@ -151,10 +151,9 @@ def _never_came(target: Target, last: Outcome, trouble: str) -> AttachError:
 
 
 def _where(target: Target, last: Outcome) -> str:
-    if last.blocked_in is None or not _sleeps(target):
+    if last.waits_in is None or not _sleeps(target):
         return "it is in a long call of C code"
-    names = {number: name for name, number in MACHINES[target.runtime.elf_machine].syscalls.items()}
-    return f"it waits in C code, in the system call {names.get(last.blocked_in, last.blocked_in)}"
+    return f"it waits in C code, in the system call {last.waits_in}"
 
 
 def _withdraw(target: Target, address: int) -> None:

@@ -51,6 +51,14 @@ def state(pid: int) -> str:
     return _stat(pid)[0]
 
 
+def has_ended(pid: int) -> bool:
+    """Tell whether the process is gone, or remains only for its parent to collect."""
+    try:
+        return _stat(pid)[0] in "ZXx"
+    except OSError:
+        return True
+
+
 def is_running(pid: int, started: int) -> bool:
     """Tell whether the process that began at `started` still runs."""
     try:

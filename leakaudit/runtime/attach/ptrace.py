@@ -17,6 +17,7 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
+from leakaudit.runtime.attach import procfs
 from leakaudit.runtime.attach.procfs import Memory, read_maps
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ _REGISTER_SET_SIZE = 32768
 #: Below the stack pointer: the red zone (128 bytes on x86-64), and air.
 _STACK_GAP = 1024
 _SPINS = 100
+_CODE_SIZE = 16
 _STOP_SIGNALS = {signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU}
 # A thread raises these by itself. If they were blocked, the kernel would reset the target's handlers.
 _SYNCHRONOUS = (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGTRAP)
@@ -128,6 +130,23 @@ class StoppedThread:
             raise OSError((1 << 64) - result, f"{name} in the target: {os.strerror((1 << 64) - result)}")
         return result
 
+    def waits_in(self) -> str | None:
+        """Return the name of the system call that the stop interrupted and that will go on, or None; raises OSError."""
+        number = self.saved.blocked_in()
+        if number == self._type.syscalls["restart_syscall"]:
+            # It was interrupted before, and the kernel forgot its number; the code that made it did not.
+            number = (
+                self._type.number_loaded_by(self.memory.read(self.saved.pc - _CODE_SIZE, _CODE_SIZE))
+                or number
+            )
+        names = {known: name for name, known in self._type.syscalls.items()}
+        return None if number is None else names.get(number, f"number {number}")
+
+    @property
+    def scratch(self) -> int:
+        """Return the address of a few free words of the thread's stack, out of reach of called functions."""
+        return (self.saved.sp - _STACK_GAP // 2) // 16 * 16
+
     def restore(self) -> None:
         """Put back registers and signal mask, so that the interrupted code or system call goes on."""
         if self._disturbed and self.saved.restarts_by_block():
@@ -206,6 +225,8 @@ def stopped(tid: int, registers: type[Registers], limit_s: float = 5.0) -> Itera
     try:
         _ptrace(SEIZE, tid)
     except PermissionError:
+        if procfs.has_ended(tid):
+            raise TargetGoneError("it has ended") from None
         raise TraceError("another tracer, seccomp or a security module keeps ptrace away from it") from None
     try:
         _interrupt(tid, time.monotonic() + limit_s)
@@ -243,9 +264,9 @@ def _wait(tid: int, deadline: float) -> _Stop:
         try:
             found, status = os.waitpid(tid, WALL | os.WNOHANG)
         except ChildProcessError:
-            raise TargetGoneError("the target ended while it was being attached to") from None
+            raise TargetGoneError("it has ended") from None
         if found and not os.WIFSTOPPED(status):
-            raise TargetGoneError("the target ended while it was being attached to")
+            raise TargetGoneError("it has ended")
         if found:
             return _Stop(os.WSTOPSIG(status), status >> 16)
         if time.monotonic() > deadline:
@@ -262,5 +283,5 @@ def _ptrace(request: int, tid: int, address: int = 0, data: int = 0) -> None:
     if _libc.ptrace(request, tid, address, data) == -1:
         number = ctypes.get_errno()
         if number == errno.ESRCH:
-            raise TargetGoneError("the target ended while it was being attached to")
+            raise TargetGoneError("it has ended")
         raise OSError(number, os.strerror(number))

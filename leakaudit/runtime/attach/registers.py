@@ -48,10 +48,6 @@ class Registers(ctypes.Structure):
         """Return the unsigned result of a call or system call."""
         raise NotImplementedError
 
-    def argument(self, index: int) -> int:
-        """Return an argument (from 0) of the interrupted system call."""
-        raise NotImplementedError
-
     def start_call(self, function: int, arguments: tuple[int, ...], stack: int) -> None:
         """Point at `function`; a return address of 0 must lie at `stack`."""
         raise NotImplementedError
@@ -66,6 +62,11 @@ class Registers(ctypes.Structure):
 
     def restarts_by_block(self) -> bool:
         """Tell whether going on needs the kernel's one-slot memory of the wait, which another wait overwrites."""
+        raise NotImplementedError
+
+    @classmethod
+    def number_loaded_by(cls, code: bytes) -> int | None:
+        """Return the system call number that the code which ends with the system call instruction loads, if it does."""
         raise NotImplementedError
 
     def interrupt_syscall(self) -> None:
@@ -86,6 +87,7 @@ class X86_64(Registers):  # noqa: N801
         "accept": 43, "recvfrom": 45, "recvmsg": 47, "wait4": 61, "rt_sigtimedwait": 128, "rt_sigsuspend": 130,
         "futex": 202, "clock_nanosleep": 230, "epoll_wait": 232, "waitid": 247, "pselect6": 270, "ppoll": 271,
         "epoll_pwait": 281, "accept4": 288, "recvmmsg": 299, "epoll_pwait2": 441, "connect": 42,
+        "restart_syscall": 219,
     }  # fmt: skip
     _argument_registers: ClassVar = ("rdi", "rsi", "rdx", "r10", "r8", "r9")
     rax: int
@@ -115,10 +117,6 @@ class X86_64(Registers):  # noqa: N801
         """Return the unsigned result of a call or system call."""
         return self.rax
 
-    def argument(self, index: int) -> int:
-        """Return an argument (from 0) of the interrupted system call."""
-        return int(getattr(self, self._argument_registers[index]))
-
     def start_call(self, function: int, arguments: tuple[int, ...], stack: int) -> None:
         """Point at `function`; a return address of 0 must lie at `stack`."""
         for name, value in zip(("rdi", "rsi", "rdx", "rcx"), arguments, strict=False):
@@ -141,6 +139,13 @@ class X86_64(Registers):  # noqa: N801
     def restarts_by_block(self) -> bool:
         """Tell whether going on needs the kernel's one-slot memory of the wait, which another wait overwrites."""
         return self.blocked_in() is not None and _signed(self.rax) == _RESTART_BLOCK
+
+    @classmethod
+    def number_loaded_by(cls, code: bytes) -> int | None:
+        """Return the system call number that the code which ends with the system call instruction loads, if it does."""
+        if code[-7:-6] == b"\xb8" and code.endswith(cls.syscall_instruction):  # mov $number, %eax; syscall
+            return int.from_bytes(code[-6:-2], "little")
+        return None
 
     def interrupt_syscall(self) -> None:
         """Let the interrupted system call return EINTR, as it would after a signal."""

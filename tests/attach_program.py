@@ -1,0 +1,253 @@
+"""A program to attach to: it says READY, waits or works in one way, and reports how that went. Python 3.8+.
+
+The first kind of state lasts LASTS_S by its own clock, the other until a line comes in or standard input is closed.
+"""
+
+import ctypes
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+LASTS_S = 2.5
+libc = ctypes.CDLL(None, use_errno=True)
+released = threading.Event()
+progress = [0]
+
+
+def when_released(act):
+    def wait():
+        sys.stdin.readline()
+        act()
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+# --- states that last LASTS_S ---
+
+
+def sleep():
+    time.sleep(LASTS_S)
+
+
+def select_():
+    assert select.select([os.pipe()[0]], [], [], LASTS_S) == ([], [], [])
+
+
+def poll():
+    waiting = select.poll()
+    waiting.register(os.pipe()[0], select.POLLIN)
+    assert waiting.poll(LASTS_S * 1000) == []
+
+
+def epoll():
+    assert select.epoll().poll(LASTS_S) == []
+
+
+def recv():
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.settimeout(LASTS_S)
+        try:
+            ours.recv(1)
+        except socket.timeout:
+            return
+    raise AssertionError("nobody sent anything")
+
+
+def lock_with_timeout():
+    taken = threading.Lock()
+    taken.acquire()
+    assert not taken.acquire(timeout=LASTS_S)
+
+
+def sigtimedwait():
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+    assert signal.sigtimedwait([signal.SIGUSR1], LASTS_S) is None
+
+
+def asyncio_sleep():
+    import asyncio
+
+    asyncio.run(asyncio.sleep(LASTS_S))
+
+
+def c_sleep():
+    # C code does not know how to go on with an interrupted wait: only the kernel's own memory of it helps.
+    assert libc.usleep(int(LASTS_S * 1e6)) == 0, os.strerror(ctypes.get_errno())
+
+
+def c_poll():
+    assert libc.poll(None, 0, int(LASTS_S * 1e3)) == 0, os.strerror(ctypes.get_errno())
+
+
+def handler_raises():
+    # Another thread catches the signal, so its handler is due in the main thread while that sleeps.
+    class FromHandlerError(Exception):
+        pass
+
+    def handle(*_):
+        raise FromHandlerError
+
+    signal.signal(signal.SIGUSR1, handle)
+    catcher = threading.Thread(target=time.sleep, args=(LASTS_S,))
+    catcher.start()
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+    os.kill(os.getpid(), signal.SIGUSR1)
+    began = time.monotonic()
+    try:
+        time.sleep(LASTS_S)
+        catcher.join()
+    except FromHandlerError:
+        assert time.monotonic() - began >= LASTS_S - 0.01
+        catcher.join()
+        return
+    raise AssertionError("the handler's exception was lost")
+
+
+# --- states that last until they are released ---
+
+
+def recv_until():
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        when_released(lambda: theirs.send(b"x"))
+        assert ours.recv(1) == b"x"
+
+
+def read_until():
+    os.read(0, 1)
+
+
+def accept_until():
+    clients = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        when_released(lambda: clients.append(socket.create_connection(server.getsockname())))
+        server.accept()[0].close()
+    released.wait(0.01)
+    clients[0].close()
+
+
+def child_until():
+    assert subprocess.run(["cat"], stdout=subprocess.DEVNULL).returncode == 0
+
+
+def join_until():
+    when_released(released.set)
+    workers = [threading.Thread(target=released.wait) for _ in range(5)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+
+
+def event_until():
+    when_released(released.set)
+    assert released.wait()
+
+
+def queue_until():
+    import queue
+
+    items = queue.Queue()
+    when_released(lambda: items.put("item"))
+    assert items.get() == "item"
+
+
+def asyncio_until():
+    import asyncio
+
+    async def run():
+        when_released(released.set)
+        while not released.is_set() or progress[0] < 5:
+            await asyncio.sleep(0.02)
+            progress[0] += 1
+
+    asyncio.run(run())
+
+
+def busy_until():
+    when_released(released.set)
+    while not released.is_set():
+        progress[0] += 1
+
+
+def allocating_until():
+    import zlib
+
+    def churn():
+        keep = []
+        while not released.is_set():
+            block = os.urandom(300)
+            keep.append((zlib.crc32(block), block, {str(i): [i] for i in range(20)}))
+            if len(keep) > 200:
+                assert all(zlib.crc32(data) == check for check, data, _ in keep)
+                keep.clear()
+            progress[0] += 1
+
+    when_released(released.set)
+    workers = [threading.Thread(target=churn) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    churn()
+    for worker in workers:
+        worker.join()
+
+
+def allocating_join_until():
+    # As above, but the main thread waits for the others.
+    worker = threading.Thread(target=allocating_until)
+    worker.start()
+    worker.join()
+
+
+def timer_storm_until():
+    def tick(*_):
+        progress[0] += 1
+
+    when_released(released.set)
+    signal.signal(signal.SIGALRM, tick)
+    signal.setitimer(signal.ITIMER_REAL, 0.002, 0.002)
+    while not released.is_set():
+        time.sleep(0.01)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+# --- states in which no code may be placed ---
+
+
+def syscall_with_interpreter_lock():
+    ctypes.PyDLL(None).usleep(int(LASTS_S * 1e6))
+
+
+def c_code_with_interpreter_lock():
+    import re
+
+    re.match("(a?){24}a{24}$", "a" * 23)
+
+
+def foreign_lock():
+    import multiprocessing
+
+    taken = multiprocessing.get_context("fork").Lock()
+    taken.acquire()
+    assert not taken.acquire(timeout=LASTS_S)
+
+
+def main():
+    state = sys.argv[1]
+    names = set(globals())
+    began = time.monotonic()
+    print("READY", flush=True)
+    globals()[state]()
+    lasted = time.monotonic() - began
+    new_names = sorted(set(globals()) - names)
+    print(json.dumps({"lasted_s": lasted, "progress": progress[0], "new_names": new_names}))
+
+
+main()

@@ -1,0 +1,105 @@
+"""Code placed in live interpreters runs once, and the interpreters never notice."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+from attach_targets import Interpreter, interpreters, running
+
+from leakaudit.errors import AttachError
+from leakaudit.runtime.attach import ladder, preflight
+
+if TYPE_CHECKING:
+    import subprocess
+    from pathlib import Path
+
+    from leakaudit.runtime.attach.injector import Injection
+
+TIMED = (
+    "sleep", "select_", "poll", "epoll", "recv", "lock_with_timeout", "sigtimedwait", "asyncio_sleep", "c_sleep",
+    "c_poll",
+)  # fmt: skip
+UNTIL = (
+    "recv_until", "read_until", "accept_until", "child_until", "join_until", "event_until", "queue_until",
+    "asyncio_until", "busy_until", "allocating_until", "allocating_join_until", "timer_storm_until",
+)  # fmt: skip
+WORKING = ("asyncio_until", "busy_until", "allocating_until", "allocating_join_until", "timer_storm_until")
+ATTACHES = 2
+LASTS_S = 2.5
+
+
+@dataclass(frozen=True)
+class Visit:
+    """What attaching to one target came to."""
+
+    injections: tuple[Injection, ...]
+    runs: tuple[str, ...]
+    exit_code: int
+    stderr: str
+    report: dict[str, object]
+    refusal: str = ""
+
+
+def attach(process: subprocess.Popen[str], mark: Path) -> Injection:
+    """Let the target append a line to `mark`, which says that the code ran."""
+    before = size(mark)
+    source = f"with open({str(mark)!r}, 'a') as mark: mark.write(__name__ + '\\n')\n".encode()
+    target = preflight.inspect(process.pid)
+    return ladder.choose(target).inject(target, source, lambda: size(mark) > before, deadline_s=20)
+
+
+def size(mark: Path) -> int:
+    return mark.stat().st_size if mark.exists() else 0
+
+
+def visit(interpreter: Interpreter, state: str, mark: Path) -> Visit:
+    with running(interpreter, state) as process:
+        injections, refusal = [], ""
+        try:
+            for _ in range(ATTACHES):
+                injections.append(attach(process, mark))
+        except AttachError as error:
+            refusal = str(error)
+        output, errors = process.communicate("\n", timeout=30)
+    report = json.loads(output.splitlines()[-1]) if process.returncode == 0 else {}
+    runs = tuple(mark.read_text().splitlines()) if mark.exists() else ()
+    return Visit(tuple(injections), runs, process.returncode, errors, report, refusal)
+
+
+@pytest.fixture(scope="module", params=interpreters(), ids=str)
+def visits(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Visit]:
+    """Attach to one interpreter in every state; side by side, to keep this short."""
+    folder = tmp_path_factory.mktemp("marks")
+    with ThreadPoolExecutor(len(TIMED) + 2) as pool:
+        states = (*TIMED, *UNTIL)
+        visited = pool.map(lambda state: visit(request.param, state, folder / state), states)
+        return dict(zip(states, visited, strict=True))
+
+
+@pytest.mark.parametrize("state", [*TIMED, *UNTIL])
+def test_code_runs_once_per_attach_and_the_target_ends_well(visits: dict[str, Visit], state: str) -> None:
+    seen = visits[state]
+    assert seen.refusal == ""
+    assert seen.runs == ("__leakaudit__",) * ATTACHES
+    assert (seen.exit_code, seen.stderr) == (0, "")
+    assert seen.report["new_names"] == []
+    for injection in seen.injections:
+        assert 0 < sum(injection.stops_ms) < injection.latency_ms
+
+
+@pytest.mark.parametrize("state", TIMED)
+def test_a_wait_takes_as_long_as_without_us(visits: dict[str, Visit], state: str) -> None:
+    lasted = visits[state].report["lasted_s"]
+    assert isinstance(lasted, float)
+    assert LASTS_S - 0.01 <= lasted < LASTS_S + 1
+
+
+@pytest.mark.parametrize("state", WORKING)
+def test_work_goes_on(visits: dict[str, Visit], state: str) -> None:
+    progress = visits[state].report["progress"]
+    assert isinstance(progress, int)
+    assert progress > 0
