@@ -37,6 +37,11 @@ def content_key(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=16, key=_code_key()).hexdigest()
 
 
+def code_version() -> str:
+    """Return a short name for what decides the facts of a text: leakaudit's facts code and the Python that parses."""
+    return _code_key().hex()[:12]
+
+
 class Cache:
     """Maps content to facts. Every failure of the file is a miss; nothing here can make a scan fail."""
 

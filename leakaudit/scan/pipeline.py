@@ -13,7 +13,7 @@ from leakaudit.errors import SourceError
 from leakaudit.facts.extract import extract
 from leakaudit.facts.model import FileFacts
 from leakaudit.findings.report import FileError
-from leakaudit.scan.cache import Cache, content_key
+from leakaudit.scan.cache import Cache, code_version, content_key
 from leakaudit.source import read_source
 
 #: From how many files to extract on it pays to start workers.
@@ -90,12 +90,12 @@ def _from_cache(paths: Sequence[str], cache: Cache, result: Collected, stamps: d
 
 
 def _stamp(path: str) -> str:
-    """What changes when a file does: size, modification time in ns, inode."""
+    """What changes when a file does (size, modification time in ns, inode), or the code that reads it."""
     try:
         status = os.stat(path)  # noqa: PTH116
     except OSError:
         return ""
-    return f"{status.st_size}.{status.st_mtime_ns}.{status.st_ino}"
+    return f"{code_version()}.{status.st_size}.{status.st_mtime_ns}.{status.st_ino}"
 
 
 def _extract_all(paths: Sequence[str], jobs: int) -> Iterator[Extracted]:
