@@ -60,7 +60,8 @@ def grade(project: Project, subject: Subject) -> Cleanup:
     partial = [s for s in direct if not _is_teardown(project, s)]
     if not partial:
         return Cleanup(CLEAR_ONLY, _clear_reason(project, direct[0]), tuple(direct))
-    called = [s for s in partial if not _is_uncalled(project, s)]
+    grown = {(s.path, s.event.func) for s in subject.events(Op.GROW)}
+    called = [s for s in partial if (s.path, s.event.func) in grown or not _is_uncalled(project, s)]
     if not called:
         function = project.function(partial[0].path, partial[0].event.func)
         return Cleanup(UNCALLED, f"`{function.name if function else '?'}` removes entries, but nothing in the project calls it", tuple(partial))
@@ -84,6 +85,8 @@ def _is_removal(project: Project, subject: Subject, seen: Seen) -> bool:
 
 
 def _is_teardown(project: Project, seen: Seen) -> bool:
+    if seen.event.flags & Flag.CALLBACK:
+        return False  # passed along to run whenever the entry is done
     if seen.event.op is Op.SHRINK and seen.event.method in ("pop", "del", "remove", "discard") and not seen.event.flags & Flag.LOOP and seen.event.key:
         return False
     function = project.function(seen.path, seen.event.func)
