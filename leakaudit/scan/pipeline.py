@@ -116,8 +116,13 @@ def _extract_all(paths: Sequence[str], jobs: int) -> Iterator[Extracted]:
 def spread(paths: Sequence[str], executor: Executor) -> Iterator[Extracted]:
     """Extract through any executor; only paths go out, only facts come back."""
     chunks = [tuple(paths[i : i + _CHUNK]) for i in range(0, len(paths), _CHUNK)]
-    for future in [executor.submit(extract_files, chunk) for chunk in chunks]:
-        yield from future.result()
+    futures = [executor.submit(extract_files, chunk) for chunk in chunks]
+    try:
+        for future in futures:
+            yield from future.result()
+    finally:
+        for future in futures:  # else an interrupt would wait for all that is queued
+            future.cancel()
 
 
 def extract_files(paths: Sequence[str]) -> list[Extracted]:
