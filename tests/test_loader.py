@@ -140,3 +140,15 @@ def test_the_builtin_folder_is_the_shipped_one_or_the_checkout_never_a_neighbour
     assert loader.builtin_rules_dir() == tmp_path / "site-packages" / "rules"
     (package / "rules").mkdir()
     assert loader.builtin_rules_dir() == package / "rules"
+
+
+def test_a_broken_import_names_the_line_of_the_import(
+    builtin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "half_written_helper.py").write_text("\n\nx = (\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    (builtin / "piled_things.py").write_text("import sys\n\nimport half_written_helper\n")
+    with pytest.raises(
+        RuleLoadError, match=r"piled_things.py:3: SyntaxError: .*half_written_helper.py, line 3"
+    ):
+        loader.load_rules()

@@ -67,13 +67,19 @@ def _import(path: Path, name: str) -> ModuleType:
     sys.modules[name] = module  # dataclasses and pickle look it up there
     try:
         spec.loader.exec_module(module)
-    except SyntaxError as error:
-        raise RuleLoadError(f"{path}:{error.lineno}: {error.msg}") from error
     except Exception as error:  # a rule file is foreign code: whatever it raises, name its line
-        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
-        line = frames[-1].lineno if frames else 1
-        raise RuleLoadError(f"{path}:{line}: {type(error).__name__}: {error}") from error
+        raise RuleLoadError(
+            f"{path}:{_line_of(error, str(path))}: {type(error).__name__}: {error}"
+        ) from error
     return module
+
+
+def _line_of(error: Exception, path: str) -> int:
+    """Return the line of a file that an error speaks of, or comes from."""
+    if isinstance(error, SyntaxError) and error.filename == path:
+        return error.lineno or 1
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
+    return (frames[-1].lineno or 1) if frames else 1
 
 
 def _rule_class(module: ModuleType, path: Path) -> type[Rule]:
