@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from leakaudit.facts import judge
+from leakaudit.facts.judge import Growth
 from leakaudit.facts.linked import Subject
 from leakaudit.facts.project import Project
 from leakaudit.facts.registry import holds_callables
-from leakaudit.scan.rule import Rule, Suspect
+from leakaudit.scan.container_rule import ContainerRule
 
 
-class HandlerRegistryNeverCleared(Rule):
+class HandlerRegistryNeverCleared(ContainerRule):
     """Handlers, listeners or callbacks are added while the program runs, and none is ever taken out.
 
     ## What it does
@@ -65,26 +63,17 @@ class HandlerRegistryNeverCleared(Rule):
     name = "handler-registry-never-cleared"
     object_types = ("list", "dict", "set", "function", "method")
 
-    def suspects(self, project: Project) -> Iterator[Suspect]:
-        """Yield the growing registries of callables."""
-        for subject in project.subjects.values():
-            if subject.scope not in "imc" or not holds_callables(project, subject):
-                continue
-            growth = judge.growing(project, subject)
-            if growth is not None:
-                yield self._suspect(project, subject, growth)
+    def takes(self, project: Project, subject: Subject, growth: Growth) -> bool:  # noqa: ARG002
+        """Take the registries of callables."""
+        return holds_callables(project, subject) and growth.cleanup.grade in ("none", "by-name", "clear-only")
 
-    def _suspect(self, project: Project, subject: Subject, growth: judge.Growth) -> Suspect:
-        return Suspect(
-            location=judge.location(subject),
-            symbol=project.symbol(subject),
-            message=f"`{subject.name}` keeps every callable that is registered; none is taken out",
-            evidence=growth.evidence,
-            related=judge.related(growth),
-            notes=(growth.lifetime.reason, growth.cleanup.reason),
-            help=(
-                "take the callable out when its work ends (`try: ... finally: remove`), or hand back a function that removes it",
-                "hold bound methods weakly: `weakref.WeakMethod`",
-            ),
-            probe=judge.probe(project, subject, self.object_types),
+    def message(self, growth: Growth) -> str:
+        """Name the registry."""
+        return f"`{growth.subject.name}` keeps every callable that is registered; none is taken out"
+
+    def remedies(self, growth: Growth) -> tuple[str, ...]:  # noqa: ARG002
+        """Unregister, or hold weakly."""
+        return (
+            "take the callable out when its work ends (`try: ... finally: remove`), or hand back a function that removes it",
+            "hold bound methods weakly: `weakref.WeakMethod`",
         )

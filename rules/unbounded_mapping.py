@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from leakaudit.facts import judge
+from leakaudit.facts.judge import Growth
 from leakaudit.facts.linked import Subject
+from leakaudit.facts.model import Op
 from leakaudit.facts.project import Project
-from leakaudit.facts.registry import holds_callables
-from leakaudit.scan.rule import Rule, Suspect
+from leakaudit.facts.registry import holds_callables, holds_locks
+from leakaudit.scan.container_rule import ContainerRule, span
 
 
-class UnboundedMapping(Rule):
+class UnboundedMapping(ContainerRule):
     """A dict that lives long gains keys per event, and nothing takes them out.
 
     ## What it does
@@ -56,32 +55,27 @@ class UnboundedMapping(Rule):
     code = "LA101"
     name = "unbounded-mapping"
     object_types = ("dict", "collections.OrderedDict", "collections.defaultdict", "collections.Counter")
+    kinds = ("dict", "defaultdict", "counter")
+    general = True
 
-    def suspects(self, project: Project) -> Iterator[Suspect]:
-        """Yield the growing dicts that are no handler registries and hold no locks."""
-        for subject in project.subjects.values():
-            if subject.container.kind not in ("dict", "defaultdict", "counter") or subject.scope not in "imc":
-                continue
-            if holds_callables(project, subject):
-                continue
-            growth = judge.growing(project, subject)
-            if growth is not None:
-                yield self._suspect(project, subject, growth)
+    def takes(self, project: Project, subject: Subject, growth: Growth) -> bool:
+        """Leave registries of callables, maps of locks and growth by mere reads to their own rules."""
+        return (
+            growth.cleanup.grade in ("none", "by-name", "clear-only")
+            and growth.site.event.op is not Op.READ_GROW
+            and not holds_callables(project, subject)
+            and not holds_locks(subject)
+        )
 
-    def _suspect(self, project: Project, subject: Subject, growth: judge.Growth) -> Suspect:
-        event = growth.site.event
-        what = f"one entry per `{event.key}`" if event.key else "every entry"
-        span = "for the life of the process" if growth.lifetime.value in ("process", "long") else "for as long as its owner lives"
-        return Suspect(
-            location=judge.location(subject),
-            symbol=project.symbol(subject),
-            message=f"`{subject.name}` keeps {what} {span}",
-            evidence=growth.evidence,
-            related=judge.related(growth),
-            notes=(growth.lifetime.reason, growth.cleanup.reason),
-            help=(
-                "bound the keys: evict the oldest when `len()` passes a limit, or use a TTL or LRU cache; or remove each key when its work ends",
-                "if the set of keys is finite, say so:  # leakaudit: bounded=<reason>",
-            ),
-            probe=judge.probe(project, subject, self.object_types),
+    def message(self, growth: Growth) -> str:
+        """Name the dict and its key."""
+        key = growth.site.event.key
+        what = f"one entry per `{key}`" if key and not growth.site.event.depth else "every entry"
+        return f"`{growth.subject.name}` keeps {what} {span(growth)}"
+
+    def remedies(self, growth: Growth) -> tuple[str, ...]:
+        """Bound it, or say why it is bounded."""
+        return (
+            "bound the keys: evict the oldest when `len()` passes a limit, or use a TTL or LRU cache; or remove each key when its work ends",
+            "if the set of keys is finite, say so:  # leakaudit: bounded=<reason>",
         )

@@ -7,20 +7,20 @@ from dataclasses import dataclass
 
 from typing import TYPE_CHECKING
 
-from leakaudit.facts.model import Flag, Op
+from leakaudit.facts.model import Event, Flag, Op
 from leakaudit.facts.linked import Seen, Subject
 
 if TYPE_CHECKING:
     from leakaudit.facts.project import Project
 
 #: Grades that leave the container growing, worst first, and the two that silence a rule.
-NONE, UNCALLED, CLEAR_ONLY, SAME_KEY, INNER, BY_NAME, PAIRED, BOUND = (
-    "none", "uncalled", "clear-only", "same-key", "inner-only", "by-name", "paired", "bound",
+NONE, UNCALLED, CLEAR_ONLY, SAME_KEY, WRONG_KEY, SUCCESS_ONLY, INNER, BY_NAME, PAIRED, BOUND = (
+    "none", "uncalled", "clear-only", "same-key", "wrong-key", "success-only", "inner-only", "by-name", "paired", "bound",
 )
 _TEARDOWN = re.compile(
     r"^_*(close|aclose|shutdown|stop|destroy|dispose|teardown|tear_down|terminate|exit|finalize|finish_all|cleanup_all|clear|clear_all|clear_cache|clear_caches|reset|reset_all|"
     r"flush_all|__exit__|__aexit__|__del__|stopService|async_shutdown|on_shutdown|async_stop|disconnect_all|cancel_all|stop_all|unload|async_unload_entry|__setstate__|"
-    r"release_all|drain|kill|quit|close_all|cancel|del|exit|aexit)_*$"
+    r"release_all|kill|quit|close_all|cancel|del|exit|aexit)_*$"
 )
 _LAZY_READ = re.compile(r"^_*(get|__getitem__|lookup|fetch|read|load|peek|__contains__|is_\w+|has|check|find|exists)(_|$)")
 
@@ -47,6 +47,7 @@ def grade(project: Project, subject: Subject) -> Cleanup:
     if container.weak:
         return Cleanup(BOUND, "holds its entries weakly")
     removals = [s for s in subject.events(Op.SHRINK, Op.CLEAR, Op.TRIM, Op.REBIND) if _is_removal(project, subject, s)]
+    removals = [s for s in removals if not _is_constant_key(subject, s)]
     sure = [s for s in removals if s.sure]
     if not removals:
         return Cleanup(NONE, _nothing_reason(project, subject))
@@ -67,7 +68,74 @@ def grade(project: Project, subject: Subject) -> Cleanup:
         return Cleanup(UNCALLED, f"`{function.name if function else '?'}` removes entries, but nothing in the project calls it", tuple(partial))
     if all(_is_lazy(project, subject, s) for s in called):
         return Cleanup(SAME_KEY, "entries go only when the very same key is asked for again", tuple(called))
+    wrong = wrong_key(subject, called)
+    if wrong:
+        return Cleanup(WRONG_KEY, wrong, tuple(called))
+    if success_only(project, subject, partial):
+        return Cleanup(SUCCESS_ONLY, "the removal is skipped when what lies between is cancelled or raises: it is not in `finally`", tuple(called))
     return Cleanup(PAIRED, "entries are removed again", tuple(called))
+
+
+def wrong_key(subject: Subject, removals: list[Seen]) -> str:
+    """Say how every removal asks for something else than what was put in, or ""."""
+    inserts = [s.event for s in subject.events(Op.GROW) if s.event.func >= 0]
+    if not inserts:
+        return ""
+    reasons = [_mismatch(subject, inserts, s.event) for s in removals]
+    return reasons[0] if reasons and all(reasons) else ""
+
+
+def _mismatch(subject: Subject, inserts: list[Event], removal: Event) -> str:
+    if removal.op is not Op.SHRINK or removal.flags & Flag.CALLBACK or not removal.key:
+        return ""
+    if subject.container.kind in ("dict", "defaultdict"):
+        if removal.method not in ("pop", "del") or not removal.key.isidentifier():
+            return ""
+        for insert in inserts:
+            holder, _, attribute = insert.key.rpartition(".")
+            if insert.method != "[]=" or not attribute or not holder.isidentifier() or insert.value.partition(".")[0] != holder or holder != removal.key:
+                return ""
+        return f"put in under `{inserts[0].key}`, but taken out with `{removal.key}`, which never matches"
+    if removal.method not in ("remove", "discard") or not removal.key.startswith("("):
+        return ""
+    taken = [part.strip() for part in removal.key.strip("()").split(",")]
+    for insert in inserts:
+        given = [part.strip() for part in insert.value.strip("()").split(",")]
+        shared = [name for name in taken if name in given]
+        if not insert.value.startswith("(") or len(taken) != len(given) or not shared or any(taken.index(n) == given.index(n) for n in shared):
+            return ""
+    return f"put in as `{inserts[0].value}`, but taken out as `{removal.key}`, which never matches"
+
+
+def success_only(project: Project, subject: Subject, removals: list[Seen]) -> bool:
+    """Tell whether entries are put in and taken out by one coroutine that may be cancelled in between."""
+    if subject.container.kind not in ("dict", "defaultdict") or any(s.event.flags & (Flag.FINALLY | Flag.EXCEPT | Flag.CALLBACK | Flag.LOOP) for s in removals):
+        return False
+    grows = [s for s in subject.seen if s.event.func >= 0 and (s.event.op is Op.GROW or (s.event.op is Op.READ_GROW and subject.container.kind == "defaultdict"))]
+    places = {(s.path, s.event.func) for s in grows}
+    if len(places) != 1 or any((s.path, s.event.func) not in places or s.event.op is not Op.SHRINK for s in removals):
+        return False
+    path, index = next(iter(places))
+    function = project.function(path, index)
+    return function is not None and function.is_async and min(s.event.line for s in grows) < min(s.event.line for s in removals) - 1
+
+
+def sibling(project: Project, subject: Subject, key: str) -> Seen | None:
+    """Return the removal of the same key from a container beside this one, if there is one."""
+    if not key:
+        return None
+    for seen in project.removals_by_key.get((subject.path, subject.scope, subject.cls, key), ()):
+        return seen
+    return None
+
+
+def _is_constant_key(subject: Subject, seen: Seen) -> bool:
+    """`pop("tick", None)` keeps one constant entry small, not the container."""
+    event = seen.event
+    return (
+        event.op is Op.SHRINK and subject.container.kind in ("dict", "defaultdict", "counter") and bool(event.key_origins)
+        and all(t.startswith("const:") for t in event.key_origins) and event.depth == 0
+    )
 
 
 def _is_removal(project: Project, subject: Subject, seen: Seen) -> bool:

@@ -6,7 +6,7 @@ import re
 
 from typing import TYPE_CHECKING
 
-from leakaudit.facts.answers import Answer, words
+from leakaudit.facts.answers import Answer
 from leakaudit.facts.model import Event, Flag, Function
 from leakaudit.facts.linked import Caller, Place
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 _DEPTH = 5
 _ROUTE = re.compile(
     r"(^|[.:])(route|get|post|put|patch|delete|head|websocket|websocket_route|on_message|on_event|event|listener|listen|task|shared_task|periodic_task|command|"
-    r"slash_command|subscriber|handler|on|message_handler|middleware|api_route|endpoint|exception_handler|before_request|after_request|inlineCallbacks|"
-    r"receiver|job|scheduled_job|cron|step|callback|rpc|expose|view_config|action|api_view|require_POST|require_GET|login_required|csrf_exempt)(\.\(\))?$"
+    r"slash_command|subscriber|handler|on|message_handler|middleware|api_route|endpoint|exception_handler|before_request|after_request|"
+    r"receiver|job|scheduled_job|cron|step|callback|rpc|expose|view_config|action|api_view|require_POST|require_GET|login_required|csrf_exempt|trigger|webhook|subscribe|consumer|actor)(\.\(\))?$"
 )
 _EVENT_NAMES = re.compile(
     r"^(on_|handle_|handle$|_handle|process_|_process|receive|recv|_recv|consume|_consume|dispatch|_dispatch|do_(GET|POST|PUT|DELETE|HEAD|PATCH)$|"
@@ -28,12 +28,16 @@ _EVENT_NAMES = re.compile(
     r"[A-Z][a-z]+[A-Z]?\w*$)"
 )
 _START_NAMES = re.compile(
-    r"^_{0,2}(init|setup|set_up|configure|config|load|_load|initialize|initialise|start_?up|on_startup|startup|start$|build|bootstrap|install|main|create_app|make_app|"
-    r"lifespan|ready|includeme|setUp|prepare|populate|parse_args|add_arguments|add_parser|async_setup|discover|define|declare|from_config|import_|compile|on_load|"
+    r"^_{0,2}(init|setup|set_up|configure|config|load|_load|initialize|initialise|start_?up|on_startup|startup|start$|build|bootstrap|install$|main$|create_app|make_app|"
+    r"lifespan|ready|includeme|setUp|prepare|populate|parse_args|add_arguments|add_parser|async_setup|discover|from_config|import_|on_load|"
     r"setup_|init_|load_|register_builtin|register_default|mount|include_router)"
 )
 _IMPORT_NAMES = frozenset({"__init_subclass__", "__set_name__", "__class_getitem__", "__prepare__", "__mro_entries__"})
 _REGISTRAR = re.compile(r"^_?(register|add|install|define|declare|provide|implements|bind|mount|include|export|expose)(_|[A-Z]|$)|_?(registry|decorator)$")
+
+
+_DECORATED = frozenset("f fn func fun function cls klass class_ method callback handler wrapped target view view_func decorated callable_ obj factory coro hook".split())
+_ANNOTATED = re.compile(r"\b(Callable|Type|type)\b|^(F|T|C|_F|_T|FuncT|CallableT)$")
 
 
 class Contexts:
@@ -97,7 +101,7 @@ class Contexts:
                 found.append(Answer("likely-event", "passed along as a callback", caller_path))
                 continue
             runner = self._project.function(caller_path, caller)
-            if runner is not None and runner.forever:
+            if runner is not None and link.looped:
                 found.append(Answer("per-event", f"called from the endless loop of `{runner.qualname}`", caller_path, runner.line))
                 continue
             answer = self.of_function(caller_path, caller, depth - 1)
@@ -114,11 +118,11 @@ class Contexts:
         if name in ("__init__", "__post_init__", "__new__", "__attrs_post_init__"):
             return Answer("construct", f"runs once for every `{function.qualname.rpartition('.')[0]}` made", path, function.line)
         if function.forever:
-            return Answer("per-event", f"`{name}` runs a loop without end", path, function.line)
+            return Answer("start-up", f"`{name}` runs once, as a loop", path, function.line)
         if _START_NAMES.match(name):
             return Answer("start-up", f"`{name}` is named like set-up code", path, function.line)
         if _EVENT_NAMES.match(name) and not name[:1].isupper():
-            return Answer("per-event", f"`{name}` is named like a handler or an operation", path, function.line)
+            return Answer("likely-event", f"`{name}` is named like a handler or an operation", path, function.line)
         if _REGISTRAR.match(name) and not called:
             return Answer("registrar", f"`{name}` is a registration function that nothing in the project calls", path, function.line)
         if function.is_async:
@@ -131,5 +135,5 @@ class Contexts:
 
 def _is_decorator(function: Function) -> bool:
     """It returns one of its own parameters, or a nested function that does."""
-    names = {f"param:{p.name}" for p in function.params}
-    return any(tag.rpartition(":")[0] in names for tag in function.returns if tag.startswith("param:")) and len(words(function.name)) > 0
+    names = {f"param:{p.name}" for p in function.params if p.name in _DECORATED or _ANNOTATED.search(p.annotation)}
+    return any(tag.rpartition(":")[0] in names for tag in function.returns if tag.startswith("param:"))

@@ -204,13 +204,19 @@ class _Resolution:
         lines = tuple(d.lineno for d in getattr(node, "decorator_list", ()))
         return Function(
             qualname=frame.qualname, line=node.lineno, end_line=node.end_lineno or node.lineno, cls=frame.cls, parent=parent,  # type: ignore[attr-defined]
-            params=tuple(_params(arguments)), decorators=tuple(self._callee(d, frame.parent or frame) or d for d in decorators), decorator_lines=lines,
+            params=tuple(_params(arguments)), decorators=tuple(self._decorator(d, frame.parent or frame) for d in decorators), decorator_lines=lines,
             is_async=isinstance(node, ast.AsyncFunctionDef), is_generator=frame.generator, kind=kind, forever=frame.forever,
             calls=tuple(sorted({n for c in frame.call_names if (n := self._callee(c, frame))})),
             refs=tuple(sorted({n for c in frame.ref_names if (n := self._callee(c, frame)) and not n.startswith("?:")})),
-            returns=tuple(dict.fromkeys(tag for value in frame.returns[:4] for tag in self.origins.of(value, frame, 2)))[:8],
+            returns=tuple(dict.fromkeys(tag for value in frame.returns[:6] for tag in self.origins.of(value, frame, 2)[:2])),
             captures=captures, exits=tuple(short_text(t) for t in frame.exits[:3]), column=node.col_offset + 1,  # type: ignore[attr-defined]
+            loop_calls=tuple(sorted({n for c in frame.loop_names if (n := self._callee(c, frame))})),
         )
+
+    def _decorator(self, text: str, frame: Frame) -> str:
+        """Resolve a decorator; one that is called keeps its mark: `@app.get("/x")` is `m:app.get.()`."""
+        name = text.removesuffix(".()")
+        return (self._callee(name, frame) or name) + text[len(name) :]
 
     def _callee(self, text: str, frame: Frame) -> str:
         """Resolve a dotted callee (as `expressions.dotted` gives it) to an owner-style name."""

@@ -63,6 +63,7 @@ class Frame:
     events: list[RawEvent] = field(default_factory=list)
     calls: list[RawCall] = field(default_factory=list)
     call_names: set[str] = field(default_factory=set)
+    loop_names: set[str] = field(default_factory=set)
     ref_names: set[str] = field(default_factory=set)
     returns: list[ast.AST] = field(default_factory=list)
     uses: dict[str, int] = field(default_factory=dict)

@@ -6,18 +6,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from leakaudit.facts.answers import Answer
-from leakaudit.facts.cleanup import INNER, Cleanup
-from leakaudit.facts.linked import Seen, Subject
+from leakaudit.facts.cleanup import CLEAR_ONLY, INNER, NONE, Cleanup, sibling
+from leakaudit.facts.linked import Place, Seen, Subject
 from leakaudit.facts.model import Flag, Op, Use
 from leakaudit.facts.project import Project
 from leakaudit.findings import Evidence, Location, Probe, ProbeKind, Related
 
-LIFETIME = {"process": 3, "long": 3, "likely-long": 2, "keyed": 0, "unknown": 0, "likely-short": -2, "short": -6}
+LIFETIME = {"process": 2, "long": 2, "likely-long": 1, "keyed": 0, "unknown": -1, "likely-short": -3, "short": -8}
 CONTEXT = {
-    "per-event": 2, "likely-event": 1, "construct": 1, "unknown": 0, "registrar": -2, "start-up": -4, "import": -8,
+    "per-event": 2, "likely-event": 1, "construct": 1, "unknown": 0, "registrar": -3, "start-up": -4, "import": -8,
 }
 KEY = {"fresh": 2, "likely-fresh": 1, "unknown": 0, "likely-finite": -3, "finite": -8}
-CLEANUP = {"none": 1, "uncalled": 1, "clear-only": 0, "same-key": 1, "inner-only": 0, "by-name": -2, "paired": -20, "bound": -20}
+CLEANUP = {"none": 0, "uncalled": 1, "clear-only": -1, "same-key": 1, "wrong-key": 3, "success-only": 1, "inner-only": 0, "by-name": -3, "paired": -20, "bound": -20}
 _SEQUENCES = ("list", "deque", "queue", "buffer")
 
 
@@ -41,6 +41,13 @@ class Growth:
 
 def growing(project: Project, subject: Subject) -> Growth | None:
     """Return how a container grows at its worst, or None when it does not, or something really bounds it."""
+    place = Place(subject.path, subject.owner)
+    if place not in project.growths:
+        project.growths[place] = _growing(project, subject)
+    return project.growths[place]
+
+
+def _growing(project: Project, subject: Subject) -> Growth | None:
     cleanup = project.cleanup(subject)
     if cleanup.effective:
         return None
@@ -88,6 +95,7 @@ def _weigh(project: Project, subject: Subject, site: Seen, lifetime: Answer, cle
         _evidence("key", key, KEY),
         Evidence("cleanup", cleanup.grade, cleanup.reason, CLEANUP[cleanup.grade], _place(cleanup)),
         *_extras(subject, site),
+        *_sibling(project, subject, site, cleanup),
     ]
     return Growth(subject, site, lifetime, context, key, cleanup, tuple(evidence))
 
@@ -107,8 +115,20 @@ def _extras(subject: Subject, site: Seen) -> Iterator[Evidence]:
     once = next((g for g in site.event.guards if _is_once(g)), None)
     if once is not None:
         yield Evidence("guard", "once", f"grows only once (`{once}`)", -4)
-    if site.event.depth and site.event.op is Op.GROW:
+    if subject.scope == "c" and site.event.owner.startswith("i:") and not site.event.depth:
+        yield Evidence("shared", "class attribute", "grown through an instance, but one object for all instances", 2)
+    if site.event.depth and site.event.op is Op.GROW and site.event.method not in ("append", "appendleft"):
         yield Evidence("depth", "nested", "what grows is an entry, not the container itself", -1)
+
+
+def _sibling(project: Project, subject: Subject, site: Seen, cleanup: Cleanup) -> Iterator[Evidence]:
+    if cleanup.grade not in (NONE, CLEAR_ONLY):
+        return
+    other = sibling(project, subject, site.event.key)
+    if other is not None:
+        name = other.event.owner.partition(":")[2].rpartition(".")[2]
+        place = Location(other.path, other.event.line, other.event.column)
+        yield Evidence("sibling", name, f"the same key is taken out of `{name}`, but not out of `{subject.name}`", 3, place)
 
 
 def _is_once(guard: str) -> bool:

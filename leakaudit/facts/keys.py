@@ -6,7 +6,7 @@ import re
 
 from leakaudit.facts.answers import Answer, words
 from leakaudit.facts.model import Event
-from leakaudit.facts.tables import FINITE_WORDS, FRESH_WORDS
+from leakaudit.facts.tables import FINITE_WORDS, FRESH_WORDS, LIKELY_FRESH_WORDS
 
 _FRESH_CALLS = re.compile(
     r"(^|\.)(uuid\d?|uuid[1345]|time|time_ns|monotonic|perf_counter|now|utcnow|today|token_hex|token_urlsafe|random|randint|getrandbits|get_ident|"
@@ -15,7 +15,7 @@ _FRESH_CALLS = re.compile(
 )
 _FINITE_ANNOTATION = re.compile(r"^(typing\.)?(Literal\[|bool\b|type\b|Type\b|type\[|Type\[)|Enum\b|Type\b$|Kind\b$|Level\b$|Mode\b$|Status\b$|State\b$")
 _APPENDS = ("append", "appendleft", "insert", "extend", "put", "put_nowait")
-_CONFIG_WORDS = frozenset("config settings conf cfg environ options args entry_points ENV registry plugins builtins sys".split())
+_CONFIG_WORDS = frozenset("config settings conf cfg environ options entry_points ENV registry plugins builtins sys".split())
 
 
 def is_finite_annotation(text: str) -> bool:
@@ -40,8 +40,11 @@ def domain(event: Event, sequence: bool) -> Answer:
     fresh = [t for t in found if t == "fresh"]
     if any(tag == "id" for tag in tags):
         return Answer("fresh", f"the key `{text}` holds an `id()`, new for every object")
-    if tags[0] == "type" or all(tag in ("type", "local:cls") or tag.startswith(("class:", "function:", "local:")) for tag in tags):
+    solid = [tag for tag in tags if not tag.startswith("local:")]
+    if tags[0] == "type" or (solid and all(tag == "type" or tag.startswith(("class:", "function:")) for tag in solid)):
         return Answer("finite", f"the key `{text}` is a class, a function or its name: as many as the program has")
+    if text.isupper() or text.rpartition(".")[2].isupper():
+        return Answer("finite", f"the key `{text}` is named like a constant")
     if all(tag.startswith("const:") for tag in tags):
         return Answer("finite", f"the key `{text}` is a constant")
     for tag in tags:
@@ -74,17 +77,21 @@ def _is_constant_loop(text: str) -> bool:
 
 def _by_words(text: str, tags: tuple[str, ...]) -> Answer | None:
     """Judge by the words of the names that the key is made of; the last word of a name counts."""
-    names = [text, *(tag.split(":")[1] for tag in tags if tag.startswith(("param:", "attr:", "local:", "loop:", "elem:", "call:")))]
+    names = [text, *(tag.split(":")[1] for tag in tags if tag.startswith(("param:", "attr:", "local:", "loop:", "elem:")))]
+    own = words(text.partition("(")[0] or text)
+    if own and own[-1] in FRESH_WORDS:
+        return Answer("fresh", f"the key `{text}` is named like something new for every caller (`{own[-1]}`)")
     config = next((n for n in names if set(words(n)) & _CONFIG_WORDS), None)
     if config is not None:
         return Answer("likely-finite", f"the key `{text}` comes from configuration (`{config}`)")
-    own = words(text)
     if own and own[-1] in FINITE_WORDS:
         return Answer("likely-finite", f"the key `{text}` is named like one of a small set (`{own[-1]}`)")
     for name in names:
         parts = words(name.partition("(")[0] or name)
         if parts and parts[-1] in FRESH_WORDS:
             return Answer("fresh", f"the key `{text}` is named like something new for every caller (`{parts[-1]}`)")
+    if own and own[-1] in LIKELY_FRESH_WORDS:
+        return Answer("likely-fresh", f"the key `{text}` may well be new for every caller (`{own[-1]}`)")
     for name in names:
         parts = words(name.partition("(")[0] or name)
         if parts and parts[-1] in FINITE_WORDS:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from leakaudit.facts.answers import Answer, words
-from leakaudit.facts.model import Call, Op
+from leakaudit.facts.model import Call, Flag, Op
 from leakaudit.facts.linked import Place, Subject
 
 if TYPE_CHECKING:
@@ -25,17 +26,19 @@ _SHORT_WORDS = frozenset(
     "writer command step test args result report frame expression statement schema template renderer serializer "
     "encoder decoder query path row cell block section line diff patch plan params parameters info data details snapshot event "
     "error exception warning graph tree element widget figure plot dataset batch sample migration inspector matcher scanner checker "
-    "mock dummy fake model".split()
+    "mock dummy fake model flow wizard".split()
 )
 _LONG_METHODS = frozenset(
     "serve serve_forever run_forever listen main consume start_consuming mainloop main_loop event_loop poll_forever start_server "
     "run_server startup on_startup start_background_tasks shutdown".split()
 )
+_MAKER = re.compile(r"^_*(async_)?(setup|set_up|start|init|create|make|build|get|open|connect|new|from|load|register|install|enable|initialize|factory|find|launch|prepare|on_start|on_load|add)(_|$|[A-Z])")
+_LOOP_WORDS = frozenset("run loop serve server main worker poll listen consume monitor watch forever keep heartbeat thread daemon background receive reader".split())
 _SHORT_BASES = frozenset(
     "NodeVisitor NodeTransformer CSTVisitor CSTTransformer Exception BaseException Error TestCase IsolatedAsyncioTestCase NamedTuple "
     "TypedDict HTMLParser Action ArgumentParser Command BaseCommand Protocol Request Response BaseHTTPRequestHandler "
     "RequestHandler Form ModelForm Serializer View APIView Transformer Visitor Lexer Formatter Template Enum Directive SphinxDirective "
-    "JSONEncoder JSONDecoder Config Struct".split()
+    "JSONEncoder JSONDecoder Config Struct ConfigFlow OptionsFlow Flow BaseModel Pickler Unpickler Thread_".split()
 )
 _THREAD_BASES = frozenset("Thread Process Service Application FastAPI Flask Starlette Sanic Celery Server Cog Bot Client Plugin".split())
 _DATA_DECORATORS = ("dataclass", "dataclasses.dataclass", "attr.s", "attrs.define", "define", "attr.attrs", "attrs.frozen", "frozen", "attr.dataclass")
@@ -91,6 +94,8 @@ class Lifetimes:
             return Answer("short", f"`{nested}` is a {', '.join(sorted(bases & _SHORT_BASES))}", place.path, cls.line)
         if answers and all(a.value == "short" for a in answers):
             return answers[0]
+        if answers and all(a.value in ("short", "likely-short") for a in answers) and not self._is_thread(place):
+            return next(a for a in answers if a.value == "likely-short")
         return self._by_cues(place, nested, bases, answers)
 
     def _by_cues(self, place: Place, name: str, bases: set[str], answers: list[Answer]) -> Answer:
@@ -104,7 +109,8 @@ class Lifetimes:
         loops = [
             f for m in methods if (at := self._project.method(place, m)) is not None and (f := self._project.function(*at)) is not None and f.forever
         ]
-        if loops and loops[0].name != "__next__":
+        loops = [f for f in loops if set(words(f.name)) & _LOOP_WORDS]
+        if loops:
             return Answer("long", f"`{name}.{loops[0].name}` runs a loop for ever", place.path, loops[0].line)
         serving = sorted(methods & _LONG_METHODS)
         if serving:
@@ -116,9 +122,12 @@ class Lifetimes:
             return Answer("short", f"`{name}` is named like something of one request or call", place.path, cls.line)
         if set(tail) & _LONG_WORDS:
             return Answer("likely-long", f"`{name}` is named like something that a process keeps", place.path, cls.line)
-        if answers and any(a.value == "short" for a in answers):
+        if answers and any(a.value in ("short", "likely-short") for a in answers):
             return Answer("likely-short", answers[0].reason, answers[0].path, answers[0].line)
         return Answer("unknown", f"nothing tells how long a `{name}` lives", place.path, cls.line)
+
+    def _is_thread(self, place: Place) -> bool:
+        return bool(self._project.base_names(place) & _THREAD_BASES)
 
     def _is_data(self, place: Place) -> bool:
         cls = self._project.class_at(place)
@@ -170,9 +179,11 @@ class Lifetimes:
         for event in facts.events:
             if event.func == call.func and event.op is Op.GROW and any(t.endswith(name) and t.startswith("new:") for t in event.value_origins):
                 return self._stored_element(event.owner, path, call, name)
-        if function.name in ("main", "_main", "amain", "serve", "run_server", "lifespan", "create_app", "get_app", "make_app", "async_main", "cli") or function.forever:
+        if function.name in ("main", "_main", "amain", "serve", "run_server", "lifespan", "create_app", "get_app", "make_app", "async_main", "cli") or (function.forever and not call.flags & Flag.FOREVER):
             return Answer("long", f"a `{name}` is made in `{function.name}`, which lasts as long as the program", path, call.line)
-        return Answer("short", f"a `{name}` is a local of `{function.name}`", path, call.line)
+        if _MAKER.match(function.name):
+            return Answer("unknown", f"a `{name}` is made by `{function.name}`", path, call.line)
+        return Answer("likely-short", f"a `{name}` is a local of `{function.name}`", path, call.line)
 
     def _stored_element(self, owner: str, path: str, call: Call, name: str) -> Answer:
         subject = self._project.subjects.get(Place(path, owner))

@@ -31,6 +31,7 @@ class Caller:
     path: str
     func: int
     passed: bool = False
+    looped: bool = False  # the call is made inside a loop without end
 
 
 @dataclass(slots=True)

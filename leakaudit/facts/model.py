@@ -88,6 +88,7 @@ class Function(msgspec.Struct, frozen=True, array_like=True, gc=False):
     captures: tuple[str, ...] = ()  # free names taken from enclosing functions
     exits: tuple[str, ...] = ()  # tests of early exits at the top of the body (once-guards)
     column: int = 1
+    loop_calls: tuple[str, ...] = ()  # those of `calls` that are made inside a loop without end
 
     @property
     def name(self) -> str:

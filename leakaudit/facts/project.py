@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from leakaudit.facts import cleanup, keys
 from leakaudit.facts.answers import Answer
@@ -11,8 +12,11 @@ from leakaudit.facts.cleanup import Cleanup
 from leakaudit.facts.context import Contexts
 from leakaudit.facts.lifetime import Lifetimes
 from leakaudit.facts.linked import Caller, Place, Seen, Subject
-from leakaudit.facts.model import Call, Class, FileFacts, Function
+from leakaudit.facts.model import Call, Class, FileFacts, Flag, Function, Op
 from leakaudit.facts.modules import Modules
+
+if TYPE_CHECKING:
+    from leakaudit.facts.judge import Growth
 
 _MRO_LIMIT = 12
 _BY_NAME_LIMIT = 3
@@ -31,6 +35,7 @@ class Project:
                 self._classes[Place(path, cls.qualname)] = cls
             for index, function in enumerate(facts.functions):
                 self._functions[(path, function.qualname)] = index
+        self.growths: dict[Place, Growth | None] = {}  # kept for judge.growing
         self._mro: dict[Place, tuple[Place, ...]] = {}
 
     # -- names ------------------------------------------------------------------------------------------------------
@@ -141,6 +146,19 @@ class Project:
             known[place] = cleanup.grade(self, subject)
         return known[place]
 
+    @cached_property
+    def removals_by_key(self) -> dict[tuple[str, str, str, str], list[Seen]]:
+        """(file, scope, class, key text) -> removals of one entry, outside teardown, from containers that also gain that key."""
+        found: dict[tuple[str, str, str, str], list[Seen]] = {}
+        for place, subject in self.subjects.items():
+            if subject.scope not in "im":
+                continue
+            gained = {s.event.key for s in subject.events(Op.GROW) if s.event.key}
+            for seen in subject.events(Op.SHRINK):
+                if seen.event.key and seen.event.key in gained and seen.event.depth == 0 and not seen.event.flags & Flag.CALLBACK:
+                    found.setdefault((place.path, subject.scope, subject.cls, seen.event.key), []).append(seen)
+        return found
+
     # -- classes ----------------------------------------------------------------------------------------------------
 
     @cached_property
@@ -205,7 +223,8 @@ class Project:
         if place is not None:
             return [(place, True)]
         if scope in ("?", "t", "i", "m", "x") and "." in rest:
-            return [(p, False) for p in self._named(rest.rpartition(".")[2], path, by_name)]
+            named = self._named(rest.rpartition(".")[2], path, by_name)
+            return [(p, len(named) == 1 and p.path == path) for p in named]
         return []
 
     def _resolve(self, scope: str, rest: str, path: str, found: Mapping[Place, Subject]) -> Place | None:
@@ -302,13 +321,13 @@ class Project:
         """(file, function) -> who calls it or passes it along."""
         found: dict[tuple[str, int], list[Caller]] = {}
         for path, facts in self.files.items():
-            levels = [(i, f.calls, f.refs) for i, f in enumerate(facts.functions)]
-            levels.append((-1, facts.module_calls, facts.module_refs))
-            for index, calls, refs in levels:
+            levels = [(i, f.calls, f.refs, f.loop_calls) for i, f in enumerate(facts.functions)]
+            levels.append((-1, facts.module_calls, facts.module_refs, ()))
+            for index, calls, refs, looped in levels:
                 for name in calls:
                     target = self.callee(name, path, index)
                     if target is not None:
-                        found.setdefault(target, []).append(Caller(path, index))
+                        found.setdefault(target, []).append(Caller(path, index, looped=name in looped))
                 for name in refs:
                     target = self.callee(name, path, index) if name not in calls else None
                     if target is not None and not self.is_class(name, path):

@@ -8,6 +8,7 @@ from leakaudit.facts.answers import words
 from leakaudit.facts.linked import Subject
 from leakaudit.facts.model import Op
 from leakaudit.facts.project import Project
+from leakaudit.facts.tables import LOCK_CALLS
 
 _WORDS = frozenset(
     "handler handlers listener listeners callback callbacks cb cbs hook hooks observer observers subscriber subscribers "
@@ -24,6 +25,14 @@ def holds_callables(project: Project, subject: Subject) -> bool:
     if set(words(subject.name)) & _WORDS:
         return True
     return any(stores_callable(project, subject, s.path, s.event.value_origins, s.event.func) for s in subject.events(Op.GROW))
+
+
+def holds_locks(subject: Subject) -> bool:
+    """Tell whether the container makes a lock, event or semaphore per key."""
+    if subject.container.inner in LOCK_CALLS:
+        return True
+    makes = (tag.rpartition(".")[2].rpartition(":")[2] for s in subject.events(Op.GROW) for tag in s.event.value_origins if tag.startswith("new:"))
+    return any(name in LOCK_CALLS for name in makes)
 
 
 def stores_callable(project: Project, subject: Subject, path: str, origins: tuple[str, ...], func: int) -> bool:  # noqa: ARG001

@@ -113,15 +113,20 @@ INTERESTING_CALLS = {
     "join", "set_result", "run_coroutine_threadsafe", "exec", "import_module", "module_from_spec", "start_as_current_span", "Lock", "Event",
 }
 
-#: Names that make what they are called with finite or fresh; used on keys. Matched as whole words of a name.
+#: Words that end the names of what is new for every caller or event; a key named so is fresh.
 FRESH_WORDS = frozenset(
-    "id ids uid uuid guid pid tid sid key token session user client conn connection ip addr address host hostname url uri path "
-    "request req email phone message msg event trace span job task run shuffle stream channel topic room peer node txn transaction "
-    "order digest hash fingerprint signature nonce ts time timestamp now query text content body filename file prompt correlation "
-    "cookie fd port remote origin endpoint offset seq sequence index counter serial ident identifier identity handle future".split()
+    "id ids uid uuid guid pid tid sid session user client conn connection ip addr address email phone request req message msg event trace "
+    "span job task run shuffle stream transaction txn node peer nonce timestamp now ts correlation cookie fd invocation digest fingerprint "
+    "identifier ident handle future oid cid rid jid qid mid peername token remote".split()
+)
+#: Words that end the names of what may well be new, or come from a small set.
+LIKELY_FRESH_WORDS = frozenset(
+    "key url uri path query text body content filename file prompt hash host hostname endpoint room channel topic order counter sequence seq "
+    "offset index signature origin value item obj object data expr args param params args_key cache_key template code source string sender target".split()
 )
 FINITE_WORDS = frozenset(
-    "type kind cls klass level mode state status name locale lang language encoding charset codec fmt format dtype scheme protocol "
+    "type kind cls klass level mode state status name names lang language encoding charset codec fmt format dtype scheme protocol locale "
     "method verb op operation category severity phase stage role unit module package section field column attr attribute option "
-    "setting flag color colour weekday month year day currency country region backend engine dialect driver platform version".split()
+    "setting flag color colour weekday month year day currency country region backend engine dialect driver platform version domain "
+    "namespace group feature capability stat metric label tag extension ext suffix prefix mimetype command cmd action property prop signal".split()
 )

@@ -531,6 +531,8 @@ class Walk:
         text = dotted(func)
         if text:
             frame.call_names.add(text)
+            if self.flags & Flag.FOREVER:
+                frame.loop_names.add(text)
         if self._remember(node, name):
             frame.calls.append(RawCall(node, frame.index, usage, tuple(self.guards[-4:]), self.flags))
         for argument in node.args:
@@ -585,8 +587,8 @@ class Walk:
         elif name in ("setattr", "delattr") and len(arguments) > 1 and isinstance(arguments[1], ast.Constant):
             base = access_path(arguments[0])
             self.event(f"{base}.{arguments[1].value}" if base else "", Op.REBIND, name, node)
-        elif arguments:
-            for argument in arguments:
+        else:
+            for argument in (*arguments, *(k.value for k in node.keywords)):
                 if isinstance(argument, (ast.Name, ast.Attribute)):
                     self.event(access_path(argument), Op.ESCAPE, dotted(node.func) or name, node)
 

@@ -103,6 +103,7 @@ def run_rules(
     modules: dict[str, Module] = {}
     findings: list[Finding] = []
     errors: list[FileError] = []
+    general = {rule.code for rule in rules if rule.general}
     for rule in rules:
         for suspect in rule.suspects(project):
             path = suspect.location.path
@@ -116,6 +117,8 @@ def run_rules(
             finding = rule.check(suspect, modules[path])
             if finding is not None:
                 findings.append(finding)
+    specific = {(f.location.path, f.symbol) for f in findings if f.rule not in general}
+    findings = [f for f in findings if f.rule not in general or (f.location.path, f.symbol) not in specific]
     findings.sort(key=lambda f: (f.location.path, f.location.line, f.location.column, f.rule, f.symbol))
     return findings, errors
 

@@ -57,6 +57,8 @@ class Rule:
     name: ClassVar[str] = ""
     severity: ClassVar[Severity] = Severity.WARNING
     object_types: ClassVar[tuple[str, ...]] = ()
+    #: A general rule gives way where another one speaks of the same symbol.
+    general: ClassVar[bool] = False
 
     def suspects(self, project: Project) -> Iterable[Suspect]:
         """Yield what the project's facts make suspicious."""

@@ -1,0 +1,57 @@
+"""What the rules about growing containers share: ask the judge, and tell the story of where and why it grows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from leakaudit.facts import judge
+from leakaudit.facts.judge import Growth
+from leakaudit.facts.linked import Subject
+from leakaudit.facts.project import Project
+from leakaudit.scan.rule import Rule, Suspect
+
+
+class ContainerRule(Rule):
+    """Base of the rules whose suspects are growing containers. A subclass says which it takes, and how it names them."""
+
+    kinds: ClassVar[tuple[str, ...]] = ()
+    scopes: ClassVar[str] = "imc"
+
+    def takes(self, project: Project, subject: Subject, growth: Growth) -> bool:  # noqa: ARG002
+        """Tell whether this growing container is this rule's business."""
+        return True
+
+    def message(self, growth: Growth) -> str:
+        """Return what is kept alive, and by what."""
+        raise NotImplementedError
+
+    def remedies(self, growth: Growth) -> tuple[str, ...]:
+        """Return what to do about it, most concrete first."""
+        raise NotImplementedError
+
+    def suspects(self, project: Project) -> Iterator[Suspect]:
+        """Yield the growing containers that this rule takes."""
+        for subject in project.subjects.values():
+            if subject.scope not in self.scopes or (self.kinds and subject.container.kind not in self.kinds):
+                continue
+            growth = judge.growing(project, subject)
+            if growth is not None and self.takes(project, subject, growth):
+                yield self._suspect(project, subject, growth)
+
+    def _suspect(self, project: Project, subject: Subject, growth: Growth) -> Suspect:
+        return Suspect(
+            location=judge.location(subject),
+            symbol=project.symbol(subject),
+            message=self.message(growth),
+            evidence=growth.evidence,
+            related=judge.related(growth),
+            notes=(growth.lifetime.reason, growth.cleanup.reason),
+            help=self.remedies(growth),
+            probe=judge.probe(project, subject, self.object_types),
+        )
+
+
+def span(growth: Growth) -> str:
+    """Say how long the entries stay."""
+    return "for the life of the process" if growth.lifetime.value in ("process", "long") else "for as long as its owner lives"

@@ -1,0 +1,85 @@
+"""LA106: entries are taken out, but not always, or never really."""
+
+from __future__ import annotations
+
+from leakaudit.facts.cleanup import INNER, SAME_KEY, SUCCESS_ONLY, UNCALLED, WRONG_KEY
+from leakaudit.facts.judge import Growth
+from leakaudit.facts.linked import Subject
+from leakaudit.facts.project import Project
+from leakaudit.facts.registry import holds_locks
+from leakaudit.scan.container_rule import ContainerRule
+
+_HOW = {
+    UNCALLED: "has a clean-up that nothing calls",
+    SAME_KEY: "drops an entry only when its very key is asked for again",
+    WRONG_KEY: "is cleaned with a key that never matches",
+    SUCCESS_ONLY: "is cleaned only when all goes well",
+    INNER: "has its entries emptied, but never removed",
+}
+_REMEDIES = {
+    UNCALLED: "call it where the work ends, or delete it",
+    SAME_KEY: "sweep expired entries on a timer, or bound the number of entries",
+    WRONG_KEY: "remove with the same key that was used to insert",
+    SUCCESS_ONLY: "move the removal into `finally`",
+    INNER: "remove the key when its entry has become empty",
+}
+
+
+class CleanupMisses(ContainerRule):
+    """A long-lived container has a clean-up, but it misses.
+
+    ## What it does
+
+    Flags a growing container whose entries are removed only by code that nothing calls, only when the same key is asked
+    for again, with another key than they were stored under, only when nothing is cancelled or raises in between, or whose
+    entries are emptied while the keys stay.
+
+    ## Why it leaks
+
+    About half of the leaks that real projects fixed had some clean-up before; what they lacked was a path, a key or a call.
+
+    ## Example
+
+        requests = {}
+
+        def task_received(request):
+            requests[request.id] = request
+
+        def task_done(request):
+            requests.pop(request, None)
+
+    ## Use instead
+
+        requests = {}
+
+        def task_received(request):
+            requests[request.id] = request
+
+        def task_done(request):
+            requests.pop(request.id, None)
+
+    ## What we do not flag
+
+    Removal in `finally`, by a done-callback, by a sweep, by eviction at a limit, or by any other code for each entry.
+
+    ## References
+
+    - https://docs.python.org/3/reference/compound_stmts.html#the-try-statement
+    """
+
+    code = "LA106"
+    name = "cleanup-misses"
+    object_types = ("dict", "list", "set", "collections.deque")
+    kinds = ("dict", "defaultdict", "counter", "list", "set", "deque")
+
+    def takes(self, project: Project, subject: Subject, growth: Growth) -> bool:  # noqa: ARG002
+        """Take the near-misses."""
+        return growth.cleanup.grade in _HOW and not holds_locks(subject)
+
+    def message(self, growth: Growth) -> str:
+        """Say what the clean-up misses."""
+        return f"`{growth.subject.name}` {_HOW[growth.cleanup.grade]}"
+
+    def remedies(self, growth: Growth) -> tuple[str, ...]:
+        """Mend the clean-up that is there."""
+        return (_REMEDIES[growth.cleanup.grade],)

@@ -1,0 +1,79 @@
+"""LA102: a list or deque that is appended to for as long as the process runs."""
+
+from __future__ import annotations
+
+from leakaudit.facts.judge import Growth
+from leakaudit.facts.linked import Subject
+from leakaudit.facts.project import Project
+from leakaudit.facts.registry import holds_callables
+from leakaudit.scan.container_rule import ContainerRule, span
+
+
+class UnboundedSequence(ContainerRule):
+    """A list that lives long is appended to per event, and nothing takes entries out.
+
+    ## What it does
+
+    Flags a list, deque or in-memory buffer that is owned by a module, a class or a long-lived object and is appended to
+    by code that runs per request, message or round, while no code removes, trims or replaces it.
+
+    ## Why it leaks
+
+    A history that nobody shortens holds every entry until the process ends.
+
+    ## Example
+
+        class EventServer:
+            def __init__(self):
+                self.history = []
+
+            def serve_forever(self, source):
+                while True:
+                    self.history.append(source.read())
+
+        server = EventServer()
+
+    ## Use instead
+
+        from collections import deque
+
+        class EventServer:
+            def __init__(self):
+                self.history = deque(maxlen=1000)
+
+            def serve_forever(self, source):
+                while True:
+                    self.history.append(source.read())
+
+        server = EventServer()
+
+    ## What we do not flag
+
+    Lists with `maxlen`, trimmed, swapped out or rebuilt; lists filled at import or start-up; lists of one call or request.
+
+    ## References
+
+    - https://docs.python.org/3/library/collections.html#collections.deque
+    """
+
+    code = "LA102"
+    name = "unbounded-sequence"
+    object_types = ("list", "collections.deque")
+    kinds = ("list", "deque", "buffer")
+    general = True
+
+    def takes(self, project: Project, subject: Subject, growth: Growth) -> bool:
+        """Leave registries of callables to their own rule."""
+        return growth.cleanup.grade in ("none", "by-name", "clear-only") and not holds_callables(project, subject)
+
+    def message(self, growth: Growth) -> str:
+        """Name the list and what is appended."""
+        value = growth.site.event.value
+        return f"`{growth.subject.name}` keeps every {f'`{value}` that is added' if value else 'entry'} {span(growth)}"
+
+    def remedies(self, growth: Growth) -> tuple[str, ...]:
+        """Bound it or drain it."""
+        return (
+            "bound it: `deque(maxlen=N)`; or take entries out when they have been dealt with",
+            "if it cannot grow without limit, say so:  # leakaudit: bounded=<reason>",
+        )
