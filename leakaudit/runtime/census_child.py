@@ -1,0 +1,558 @@
+"""The census: run in a forked copy of the target, where walking the whole heap disturbs nobody.
+
+The agent executes this file in the child, with itself as `agent` and its functions as `library`. objgraph and pympler
+lie in the channel's folder `lib`. What is written is one JSON file; the child then ends.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import time
+from types import CodeType, FrameType, FunctionType, MethodType, ModuleType
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+    agent: Any
+    library: dict[str, Any]
+
+REACH_LIMIT = 400_000  # objects looked at for one container
+ANONYMOUS = 32  # entries from which a container without a name is worth remembering
+GREW_BY = 0.05
+TOLD = 6  # of each kind of unexplained growth
+SIZE_SHARE, PATH_SHARE = 0.6, 0.9  # of the time: sizes end here, paths end there
+OPAQUE = (ModuleType, CodeType, FrameType, type)
+
+
+def take(command: dict[str, Any], forked: float) -> None:
+    """Count, measure, search, and write it all down."""
+    prepare()
+    figures = allocator(agent.directory)
+    gc.unfreeze()
+    objects = gc.get_objects()
+    clock = Clock(command["limit_s"])
+    objgraph, asizeof = bring("objgraph"), bring("pympler.asizeof")
+    find_holders(objects)
+    result: dict[str, Any] = {
+        "record": "census-result",
+        "id": command["id"],
+        "t": forked,
+        "objects": len(objects),
+        "live": figures,
+        "types": objgraph.typestats(objects, shortnames=False),
+        "lengths": lengths(objects),
+    }
+    del objects
+    named = {probe.id: list(library["values"](probe, agent.finder)) for probe in agent.probes}
+    named = {number: found for number, found in named.items() if any(map(is_container, found))}
+    sizes = measure(named, command["grew"], clock)
+    result["containers"] = {str(number): size for number, size in sizes.items()}
+    if "before" in command:
+        report_growth(result, named, sizes, command, objgraph, clock)
+    for number, size in sizes.items():
+        size["deep"] = deep(named[number], size, asizeof, clock)
+    result["cpu_s"] = time.process_time() - clock.begun
+    save(f"{agent.directory}/census-{command['id']}.json", result)
+
+
+class Clock:
+    """The processor time that is left, of `limit_s` seconds."""
+
+    def __init__(self, limit_s: float) -> None:
+        self.begun, self.limit_s = time.process_time(), limit_s
+
+    def spent(self, share: float) -> bool:
+        """Tell whether a share of the time is used up."""
+        return time.process_time() - self.begun > share * self.limit_s
+
+
+# --- Setting up -------------------------------------------------------------------------------------------------------
+
+
+class Blocker:
+    """Refuse modules that pympler would like to import and that cost seconds or map libraries."""
+
+    def find_spec(self, name: str, *_: object) -> None:
+        """Raise ImportError for the refused ones; no opinion on others."""
+        if name.partition(".")[0] in ("numpy", "_testcapi", "tkinter", "graphviz"):
+            raise ImportError(name)
+
+
+def prepare() -> None:
+    """Make this copy of the target modest and harmless."""
+    agent.ledger.step = agent.finder.ledger.step = lambda: None
+    gc.collect = lambda *_: 0  # type: ignore[assignment]  # objgraph collects; that would run finalizers
+    sys.dont_write_bytecode = True
+    sys.path.insert(0, agent.directory + "/lib")
+    sys.meta_path.insert(0, Blocker())  # type: ignore[arg-type]
+    with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+        file.write("1000")
+
+
+def bring(name: str) -> Any:
+    """Import a module that the target may know in another version."""
+    top = name.partition(".")[0]
+    for known in [known for known in sys.modules if known.partition(".")[0] == top]:
+        del sys.modules[known]
+    __import__(name)
+    return sys.modules[name]
+
+
+def allocator(directory: str) -> dict[str, int]:
+    """Return the bytes that the allocators have handed out, and those that they keep free."""
+    figures = pymalloc(f"{directory}/allocator")
+    found = malloc()
+    return {
+        "pymalloc": figures.get("bytes in allocated blocks", 0),
+        "pymalloc_free": figures.get("bytes in available blocks", 0) + figures.get("unused", 0),
+        "malloc": -1 if found is None else found[0] + found[2],
+        "malloc_free": -1 if found is None else found[1],
+    }
+
+
+def pymalloc(path: str) -> dict[str, int]:
+    """Return the figures that CPython prints on standard error, which in the child leads nowhere."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+    os.dup2(descriptor, 2)
+    sys._debugmallocstats()
+    with os.fdopen(descriptor, "r", encoding="ascii", errors="replace") as file:
+        file.seek(0)
+        lines = [line.partition("=") for line in file]
+    os.unlink(path)
+    figures = {}
+    for name, _, value in lines:
+        digits = value.strip().replace(",", "")
+        if digits.isdigit():
+            figures["unused" if "unused pools" in name else name.strip("# ")] = int(digits)
+    return figures
+
+
+def malloc() -> tuple[int, int, int] | None:
+    """Return the bytes in use, free but kept, and mapped by the C library's allocator, None where it cannot tell."""
+    import ctypes
+
+    fields = "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost".split()
+    figures = type("Figures", (ctypes.Structure,), {"_fields_": [(name, ctypes.c_size_t) for name in fields]})
+    try:
+        call = ctypes.PyDLL(None).mallinfo2
+    except AttributeError:
+        return None
+    call.restype = figures
+    found = call()
+    return found.uordblks, found.fordblks, found.hblkhd
+
+
+def find_holders(objects: list[Any]) -> None:
+    """Let the agent's probes find every holder, since the whole heap is at hand."""
+    library["learn_types"]()
+    search = library["Search"](agent.finder, agent.probes)
+    for start in range(0, len(objects), 5000):
+        search.look(objects[start : start + 5000])
+    search.settle(agent.probes)
+    agent.searched = True
+
+
+# --- Sizes ------------------------------------------------------------------------------------------------------------
+
+
+def is_container(obj: Any) -> bool:
+    """Tell whether an object holds entries, itself or directly inside."""
+    return library["measure"](obj)[0] > 0 or library["container"](type(obj)) is not None
+
+
+def lengths(objects: list[Any]) -> dict[str, list[Any]]:
+    """Return address -> [type, length] of the containers large enough to be worth a comparison."""
+    found = {}
+    for obj in objects:
+        base = library["CONTAINERS"].get(id(type(obj)))
+        if base is not None and base is not tuple:
+            length = base.__len__(obj)
+            if length >= ANONYMOUS:
+                found[str(id(obj))] = [base.__name__, length]
+    return found
+
+
+def referents(obj: Any) -> list[Any]:
+    """Return what an object keeps alive; what its code merely uses is left out."""
+    if type(obj) is FunctionType:
+        shared = (id(obj.__globals__), id(obj.__builtins__) if hasattr(obj, "__builtins__") else 0)
+        return [item for item in gc.get_referents(obj) if id(item) not in shared]
+    return gc.get_referents(obj)
+
+
+class Retained:
+    """What would go if some containers went: all that is reachable from them and from nowhere else.
+
+    As the cyclic collector does it: an object whose references all come from inside the set belongs to it; one with a
+    reference from elsewhere does not, nor does anything that such an object reaches.
+    """
+
+    def __init__(self, seeds: list[Any]) -> None:
+        self.complete = True
+        self.inside: dict[int, Any] = {id(seed): seed for seed in seeds}
+        self.seeds = frozenset(self.inside)
+        counted: dict[int, int] = {}
+        self._reach(list(seeds), counted)
+        self._drop(self._held_elsewhere(counted))
+
+    def _reach(self, todo: list[Any], counted: dict[int, int]) -> None:
+        inside = self.inside
+        while todo:
+            obj = todo.pop()
+            for item in referents(obj):
+                number = id(item)
+                counted[number] = counted.get(number, 0) + 1
+                if number not in inside and not is_program(item):
+                    inside[number] = item
+                    todo.append(item)
+            if len(inside) > REACH_LIMIT:
+                self.complete = False
+                return
+
+    def _held_elsewhere(self, counted: dict[int, int]) -> list[Any]:
+        extra = own_references()
+        held = []
+        for number in list(self.inside):
+            if (
+                sys.getrefcount(self.inside[number]) - extra > counted.get(number, 0)
+                and number not in self.seeds
+            ):
+                held.append(number)
+        return held
+
+    def _drop(self, numbers: list[int]) -> None:
+        todo = [self.inside.pop(number) for number in numbers]
+        while todo:
+            for item in referents(todo.pop()):
+                if id(item) in self.inside and id(item) not in self.seeds:
+                    todo.append(self.inside.pop(id(item)))
+
+    def size(self) -> int:
+        """Return the bytes of it all."""
+        return sum(map(flat, self.inside.values()))
+
+    def types(self) -> dict[str, int]:
+        """Return how many objects of each collected type are in it."""
+        counts: dict[str, int] = {}
+        for obj in self.inside.values():
+            if gc.is_tracked(obj):
+                name = long_name(type(obj))
+                counts[name] = counts.get(name, 0) + 1
+        return counts
+
+
+def is_program(obj: Any) -> bool:
+    """Tell whether an object belongs to the program rather than to its data."""
+    return any(base in OPAQUE for base in type(obj).__mro__)
+
+
+def own_references() -> int:
+    """Return what `sys.getrefcount(d[k])` says of an object that only the dict holds."""
+    held = {0: object()}
+    return sys.getrefcount(held[0])
+
+
+def flat(obj: Any) -> int:
+    """Return an object's own bytes as the allocator sees them."""
+    size = int(library["shallow"](obj))
+    if type(obj).__flags__ & 1 << 9 and library["container"](type(obj)) is None:
+        size += 8 * len(gc.get_referents(obj))  # the attributes of an instance
+    return (size + 15) & ~15
+
+
+def long_name(kind: Any) -> str:
+    """Return the name that objgraph gives a type."""
+    return (
+        f"{kind.__module__}.{kind.__qualname__}" if type(kind.__module__) is str else str(kind.__qualname__)
+    )
+
+
+def measure(named: dict[int, list[Any]], first: list[int], clock: Clock) -> dict[int, dict[str, Any]]:
+    """Return probe -> entries, retained bytes, their types, and the probes whose containers are inside."""
+    order = sorted(named, key=lambda number: (number not in first, -entries(named[number])))
+    owners = {id(seed): number for number, seeds in named.items() for seed in seeds}
+    sizes: dict[int, dict[str, Any]] = {}
+    for number in order:
+        size: dict[str, Any] = {"holders": len(named[number]), "entries": entries(named[number])}
+        sizes[number] = size
+        if clock.spent(SIZE_SHARE):
+            continue
+        retained = Retained(named[number])
+        if retained.complete:
+            size["retained"] = retained.size()
+            size["types"] = retained.types()
+            held = {owners[i] for i in retained.inside if i in owners and owners[i] != number}
+            size["holds"] = sorted(held)
+            size["reach"] = len(retained.inside)
+    return sizes
+
+
+def entries(seeds: Iterable[Any]) -> int:
+    """Return the entries of some containers together."""
+    return sum(library["measure"](seed)[0] for seed in seeds)
+
+
+def deep(seeds: list[Any], size: dict[str, Any], asizeof: Any, clock: Clock) -> int | None:
+    """Return pympler's deep size, None where there is no time or too much of it."""
+    if clock.spent(PATH_SHARE) or size.get("reach", REACH_LIMIT) > REACH_LIMIT // 8:
+        return None
+    return int(asizeof.asizeof(*seeds))
+
+
+# --- What no finding explains -----------------------------------------------------------------------------------------
+
+
+def report_growth(
+    result: dict[str, Any],
+    named: dict[int, list[Any]],
+    sizes: dict[int, dict[str, Any]],
+    command: dict[str, Any],
+    objgraph: Any,
+    clock: Clock,
+) -> None:
+    """Add what grew since the census before: paths to the confirmed containers, and growth that has no name."""
+    before = load(f"{agent.directory}/{command['before']}")
+    growing = [number for number in command["grew"] if number in named]
+    together = Retained([seed for number in growing for seed in named[number]])
+    paths = Paths(objgraph, clock)
+    for number in growing[:TOLD]:
+        biggest = max(named[number], key=lambda seed: library["measure"](seed)[0])
+        sizes[number]["path"] = paths.to(biggest)
+    result["named_bytes"] = together.size() if growing and together.complete else None
+    result["named_types"] = together.types()
+    explained = frozenset(together.inside)
+    del together
+    grown = anonymous(before["lengths"], explained)
+    told = [describe(obj, was, paths) for obj, was in grown[: 2 * TOLD]]
+    result["unexplained"] = topmost(told)[:TOLD]
+    kinds = unexplained_types(before, result, sizes, growing, told)
+    del grown
+    result["unexplained_types"] = [example(name, counts, explained, paths) for name, counts in kinds[:TOLD]]
+
+
+def anonymous(before: dict[str, list[Any]], explained: frozenset[int]) -> list[tuple[Any, int]]:
+    """Return the containers that gained entries and lie in no growing named one, with their former length."""
+    grown = []
+    for obj in gc.get_objects():
+        was = before.get(str(id(obj)))
+        base = library["CONTAINERS"].get(id(type(obj)))
+        if was is None or base is None or was[0] != base.__name__ or id(obj) in explained:
+            continue
+        gain = base.__len__(obj) - was[1]
+        if gain >= max(8, GREW_BY * was[1]):
+            grown.append((obj, was[1]))
+    grown.sort(key=lambda item: item[1] - library["measure"](item[0])[0])
+    return grown
+
+
+def describe(obj: Any, was: int, paths: Paths) -> dict[str, Any]:
+    """Return what is known of a container that grew without a name."""
+    retained = Retained([obj])
+    length = library["measure"](obj)[0]
+    size = retained.size() if retained.complete else flat(obj)
+    types = retained.types() if retained.complete else {}
+    share = (length - was) / max(length, 1)
+    return {
+        "type": type(obj).__qualname__,
+        "count": [was, length],
+        "bytes": round(size * share),
+        "types": {name: round(count * share) for name, count in types.items()},
+        "inside": [i for i in retained.inside if i != id(obj)],
+        "id": id(obj),
+        "path": paths.to(obj),
+    }
+
+
+def topmost(told: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Leave out containers that another one holds; largest growth first."""
+    held = {number for item in told for number in item["inside"]}
+    kept = [item for item in told if item["id"] not in held]
+    for item in told:
+        del item["inside"]
+    return sorted(kept, key=lambda item: -item["bytes"])
+
+
+def unexplained_types(
+    before: dict[str, Any],
+    result: dict[str, Any],
+    sizes: dict[int, dict[str, Any]],
+    growing: list[int],
+    told: list[dict[str, Any]],
+) -> list[tuple[str, list[int]]]:
+    """Return the types that gained more objects than named and nameless containers did, largest gain first."""
+    first_named: dict[str, int] = {}
+    held = {inner for number in growing for inner in sizes[number].get("holds", ())}
+    for number in growing:
+        if number not in held:
+            for name, count in before["containers"].get(str(number), {}).get("types", {}).items():
+                first_named[name] = first_named.get(name, 0) + count
+    rest = []
+    for name, count in result["types"].items():
+        gain = count - before["types"].get(name, 0)
+        gain -= result["named_types"].get(name, 0) - first_named.get(name, 0)
+        gain -= sum(item["types"].get(name, 0) for item in told)
+        if gain >= max(50, 0.02 * count) and name not in ("builtins.frame", "builtins.traceback"):
+            rest.append((gain, name, count))
+    return [(name, [count - gain, count]) for gain, name, count in sorted(rest, reverse=True)]
+
+
+def example(name: str, counts: list[int], explained: frozenset[int], paths: Paths) -> dict[str, Any]:
+    """Return a growing type with the retaining path of one of its youngest unexplained objects."""
+    for obj in reversed(gc.get_objects()):
+        if id(obj) not in explained and long_name(type(obj)) == name:
+            break
+    else:
+        return {"type": name, "count": counts, "bytes": None, "path": []}
+    size = library["estimate"](obj, 2)
+    return {
+        "type": name,
+        "count": counts,
+        "bytes": round(size * (counts[1] - counts[0])),
+        "path": paths.to(obj),
+    }
+
+
+class Paths:
+    """Retaining paths, from a module or a running coroutine down to an object."""
+
+    def __init__(self, objgraph: Any, clock: Clock) -> None:
+        self.objgraph, self.clock = objgraph, clock
+        self.coroutine = library["Coroutine"]
+
+    def to(self, obj: Any) -> list[dict[str, str]]:
+        """Return the steps to an object; empty if no path was found in the time that is left."""
+        ignore = [id(self.__dict__), id(globals()), id(library), id(agent.__dict__)]
+        try:
+            chain = self.objgraph.find_backref_chain(obj, self._is_root, max_depth=14, extra_ignore=ignore)
+        except TimeoutError:
+            return []
+        if not self._is_root(chain[0]):
+            return []
+        return list(steps(chain))
+
+    def _is_root(self, obj: Any) -> bool:
+        if self.clock.spent(PATH_SHARE):
+            raise TimeoutError
+        return self.objgraph.is_proper_module(obj) or type(obj) is self.coroutine
+
+
+def steps(chain: list[Any]) -> Iterable[dict[str, str]]:
+    """Yield what leads from each object of a chain to the next; keys and values of the program's data are not told."""
+    skip = False
+    yield root(chain[0])
+    for i in range(len(chain) - 1):
+        source, target = chain[i], chain[i + 1]
+        if skip:
+            skip = False
+            continue
+        # A module, class or object leads to its names first; together they are one step.
+        if type(target) is dict and i + 2 < len(chain) and names_of(source) is target:
+            skip = True
+            yield step(source, name_in(target, chain[i + 2]))
+        else:
+            yield step(source, label(source, target))
+
+
+def root(obj: Any) -> dict[str, str]:
+    """Return the first step."""
+    if isinstance(obj, ModuleType):
+        return {"text": f"module {obj.__name__}", "module": obj.__name__, "owner": "", "name": ""}
+    return {"text": f"coroutine {obj.__qualname__}", "module": "", "owner": obj.__qualname__, "name": ""}
+
+
+def step(source: Any, name: str) -> dict[str, str]:
+    """Return one step as text and, where it leads through a declared name, whose name that is."""
+    if name.startswith(("[", "{", "(")):
+        return {"text": f"{type(source).__qualname__}{name}", "module": "", "owner": "", "name": ""}
+    if isinstance(source, ModuleType):
+        return {"text": f"{source.__name__}.{name}", "module": source.__name__, "owner": "", "name": name}
+    owner = source if isinstance(source, type) else type(source)
+    if type(source) in (FunctionType, MethodType, agent_coroutine()):
+        return {
+            "text": f"{source.__qualname__}: {name}",
+            "module": "",
+            "owner": source.__qualname__,
+            "name": name,
+        }
+    module = owner.__module__ if type(owner.__module__) is str else ""
+    return {
+        "text": f"{owner.__qualname__}.{name}",
+        "module": module,
+        "owner": owner.__qualname__,
+        "name": name,
+    }
+
+
+def agent_coroutine() -> Any:
+    """Return the type of coroutines."""
+    return library["Coroutine"]
+
+
+def names_of(obj: Any) -> Any:
+    """Return the dict of an object's names, None if it has none."""
+    if isinstance(obj, type):
+        return next((item for item in gc.get_referents(obj) if type(item) is dict), None)
+    return getattr(obj, "__dict__", None)
+
+
+def name_in(names: Any, value: Any) -> str:
+    """Return under which name a dict of names holds a value."""
+    return next((str(name) for name, found in names.items() if found is value), "?")
+
+
+def label(source: Any, target: Any) -> str:
+    """Return how an object refers to another."""
+    kind = type(source)
+    if kind is FunctionType:
+        cells = zip(source.__code__.co_freevars, source.__closure__ or ())
+        return next((name for name, cell in cells if cell is target), "(function)")
+    if kind is library["Coroutine"]:
+        frame = source.cr_frame
+        return name_in(frame.f_locals, target) if frame is not None else "(coroutine)"
+    if library["container"](kind) is dict:
+        return "[...]"
+    if library["container"](kind) is not None:
+        return "{...}" if kind in (set, frozenset) else "[...]"
+    return (
+        name_in(getattr(source, "__dict__", {}), target)
+        if hasattr(source, "__dict__")
+        else slot(source, target)
+    )
+
+
+def slot(source: Any, target: Any) -> str:
+    """Return the slot in which an object without a dict holds another."""
+    for base in type(source).__mro__:
+        for name, member in vars(base).items():
+            if type(member) is library["Member"] and name != "__dict__":
+                try:
+                    if member.__get__(source) is target:
+                        return str(name)
+                except AttributeError:
+                    continue
+    return "(...)"
+
+
+# --- Files ------------------------------------------------------------------------------------------------------------
+
+
+def load(path: str) -> dict[str, Any]:
+    """Return a census written earlier."""
+    import json
+
+    with open(path, encoding="utf-8") as file:
+        found: dict[str, Any] = json.load(file)
+    return found
+
+
+def save(path: str, result: dict[str, Any]) -> None:
+    """Write the census in one go, so that nobody reads half of it."""
+    import json
+
+    with open(f"{path}.part", "w", encoding="utf-8") as file:
+        json.dump(result, file)
+    os.rename(f"{path}.part", path)

@@ -1,0 +1,108 @@
+"""The controller's end of an attach: starts the agent, asks it, listens to it, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from leakaudit.errors import AttachError
+from leakaudit.runtime.channel import Channel, open_channel
+from leakaudit.runtime.payload import AGENT, CENSUS, payload
+
+if TYPE_CHECKING:
+    from leakaudit.runtime.attach.injector import Injection, Injector
+    from leakaudit.runtime.attach.target import Target
+    from leakaudit.runtime.session import Record
+
+INJECT_LIMIT_S = 10.0
+BEAT_S = 1.0
+LEASE_S = 10.0
+POLL_S = 0.05
+
+
+class Link:
+    """A channel with an agent at its other end. `heard` is called with each of its records."""
+
+    def __init__(self, channel: Channel, alive: Callable[[], bool], heard: Callable[[Record], None]) -> None:
+        self.channel = channel
+        self._alive, self._heard = alive, heard
+        self._over = threading.Event()
+        self._beating = threading.Thread(target=self._beat, daemon=True)
+        self._beating.start()
+        self.ended = ""
+
+    def _beat(self) -> None:
+        while not self._over.wait(BEAT_S):
+            self.channel.beat()
+
+    def poll(self) -> list[Record]:
+        """Pass on what the agent has said, and return it; sets `ended` when it will say no more."""
+        alive = self._alive()
+        records: list[Record] = list(self.channel.read())
+        for record in records:
+            self._heard(record)
+            if record["record"] == "bye" and not self.ended:
+                self.ended = record["reason"]
+        if not alive and not self.ended:
+            self.ended = "target ended"
+        return records
+
+    def ask(self, do: str, answer: str, limit_s: float, **more: Any) -> Record | None:
+        """Give a command and wait for its answer; None if the agent or the time ended first."""
+        self.channel.send(do=do, **more)
+        return self.wait_for(answer, limit_s)
+
+    def wait_for(self, answer: str, limit_s: float) -> Record | None:
+        """Wait for a record of a kind; raises AttachError when the agent says that it failed."""
+        end = time.monotonic() + limit_s
+        while True:
+            for record in self.poll():
+                if record["record"] == answer:
+                    return record
+                if record["record"] == "failed" and record["command"] != "census":
+                    raise AttachError(
+                        f"the agent failed at {record['command'] or 'its start'}: {record['error']}"
+                    )
+            if self.ended or time.monotonic() > end:
+                return None
+            time.sleep(POLL_S)
+
+    def close(self) -> None:
+        """Stop the agent, wait until it has gone, and remove the channel."""
+        try:
+            if not self.ended:
+                self.ask("stop", "bye", LEASE_S)
+        finally:
+            self._over.set()
+            self._beating.join()
+            self.channel.close()
+
+
+def attach(
+    target: Target,
+    injector: Injector,
+    alive: Callable[[], bool],
+    heard: Callable[[Record], None],
+    options: dict[str, Any],
+) -> tuple[Link, Injection]:
+    """Place the agent in the target and return the link to it; raises AttachError."""
+    channel = open_channel(target.root, target.uid, target.gid)
+    try:
+        equip(channel, options)
+        injection = injector.inject(
+            target, payload(channel.inside), channel.said_anything, deadline_s=INJECT_LIMIT_S
+        )
+    except BaseException:
+        channel.close()
+        raise
+    return Link(channel, alive, heard), injection
+
+
+def equip(channel: Channel, options: dict[str, Any]) -> None:
+    """Put into the channel what the agent needs to start."""
+    channel.put("agent.py", AGENT.read_bytes())
+    channel.put("census_child.py", CENSUS.read_bytes())
+    channel.put("options.json", json.dumps({"lease_s": LEASE_S, **options}).encode())

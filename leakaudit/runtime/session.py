@@ -1,0 +1,94 @@
+"""The session file: everything that an audit saw, as JSON Lines, appended while it happens."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from leakaudit.errors import SessionError
+
+VERSION = 1
+Record = Mapping[str, Any]
+
+
+class Session:
+    """Records in the order in which they came; with a path, each is in the file before the next is asked for.
+
+    The first record is `{"record": "session", "version": 1, ...}`; see `docs/session.md` for the others.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.records: list[Record] = []
+        try:
+            self._file = path.open("x", encoding="utf-8") if path is not None else None
+        except FileExistsError:
+            raise SessionError(f"{path} exists already", "name another file, or remove it") from None
+        except OSError as error:
+            raise SessionError(f"{path} cannot be written: {error.strerror}", "name another file") from None
+
+    def add(self, record: str, **fields: Any) -> None:
+        """Append one record."""
+        self.append({"record": record, **fields})
+
+    def append(self, record: Record) -> None:
+        """Append one record as it came."""
+        self.records.append(record)
+        if self._file is not None:
+            self._file.write(json.dumps(record, allow_nan=False, separators=(",", ":")) + "\n")
+            self._file.flush()
+
+    def of(self, kind: str) -> Iterator[Record]:
+        """Yield the records of one kind."""
+        return (record for record in self.records if record["record"] == kind)
+
+    def first(self, kind: str) -> Record | None:
+        """Return the first record of a kind, None if there is none."""
+        return next(self.of(kind), None)
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+
+
+def read_session(path: Path) -> Session:
+    """Return the session in a file; a last line that was cut off is left out. Raises SessionError."""
+    try:
+        lines = path.read_bytes().splitlines(keepends=True)
+    except OSError as error:
+        raise SessionError(f"{path} cannot be read: {error.strerror}", "check the name") from None
+    session = Session()
+    for number, line in enumerate(lines, start=1):
+        record = _parse(line)
+        if record is None and number == len(lines) and number > 1:
+            break
+        if record is None:
+            raise SessionError(
+                f"line {number} of {path} is damaged", "take a session that leakaudit has written"
+            )
+        if number == 1:
+            _check_version(path, record)
+        session.append(record)
+    if not session.records:
+        raise SessionError(f"{path} is empty", "take a session that leakaudit has written")
+    return session
+
+
+def _parse(line: bytes) -> Record | None:
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) and isinstance(record.get("record"), str) else None
+
+
+def _check_version(path: Path, record: Record) -> None:
+    version = record.get("version")
+    if record["record"] != "session" or not isinstance(version, int):
+        raise SessionError(f"{path} is no session of leakaudit", "take a session that leakaudit has written")
+    if version > VERSION:
+        raise SessionError(
+            f"{path} has version {version}, this leakaudit reads up to {VERSION}", "use a newer leakaudit"
+        )

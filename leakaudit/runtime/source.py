@@ -1,0 +1,66 @@
+"""Which of a target's files are its own source: neither the standard library nor installed packages."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePosixPath
+
+INSTALLED = ("site-packages", "dist-packages")
+
+
+def own_source(files: Mapping[str, str], cwd: str, root: Path) -> tuple[Path, ...]:
+    """Return what to scan, as paths that open here: whole packages, and single files that belong to none.
+
+    `files` maps the target's loaded modules to their files as the target sees them, `root` is its file system.
+    """
+    library = _library(files)
+    found: set[PurePosixPath] = set()
+    for module, file in files.items():
+        path = PurePosixPath(cwd, file)
+        if path.suffix != ".py" or _foreign(path, library):
+            continue
+        found.add(_package(module, path))
+    tops = {path for path in found if not any(parent in found for parent in path.parents)}
+    here = (seen_here(root, path) for path in sorted(tops))
+    return tuple(path for path in here if path.exists())
+
+
+def seen_here(root: Path, path: PurePosixPath) -> Path:
+    """Return where a target's path lies for us; the path itself where the target shares our root."""
+    if _same(root, Path("/")):
+        return Path(path)
+    return root / path.relative_to("/")
+
+
+def seen_there(root: Path, path: str) -> str:
+    """Return what the target calls a path below its root."""
+    prefix = str(root)
+    return path[len(prefix) :] if path.startswith(prefix + "/") else path
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return os.path.samefile(one, other)
+    except OSError:
+        return False
+
+
+def _library(files: Mapping[str, str]) -> tuple[PurePosixPath, ...]:
+    # Of the places where the standard library can lie, the target's own modules tell which it is.
+    known = (files[name] for name in ("os", "abc", "codecs", "threading") if name in files)
+    folders = {PurePosixPath(file).parent for file in known}
+    return tuple(folders)
+
+
+def _foreign(path: PurePosixPath, library: Iterable[PurePosixPath]) -> bool:
+    return any(part in INSTALLED for part in path.parts) or any(folder in path.parents for folder in library)
+
+
+def _package(module: str, path: PurePosixPath) -> PurePosixPath:
+    """Return the folder of a file's topmost package, or the file itself."""
+    depth = module.count(".") + (path.stem == "__init__")
+    if module == "__main__" or depth == 0:
+        return path
+    steps = depth - (path.stem == "__init__")
+    return path.parent if path.stem == "__init__" and steps == 0 else path.parents[max(depth - 1, 0)]
