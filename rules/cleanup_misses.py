@@ -72,7 +72,7 @@ class CleanupMisses(ContainerRule):
     object_types = ("dict", "list", "set", "collections.deque")
     kinds = ("dict", "defaultdict", "counter", "list", "set", "deque")
 
-    def takes(self, project: Project, subject: Subject, growth: Growth) -> bool:  # noqa: ARG002
+    def takes(self, project: Project, subject: Subject, growth: Growth) -> bool:
         """Take the near-misses."""
         return growth.cleanup.grade in _HOW and not holds_locks(subject)
 

@@ -118,7 +118,9 @@ class ClosureCapturesMutable(Rule):
         subject = project.subjects[place]
         closure = registration.function
         registry = registration.registry
-        where = f"`{registry.name}`" if registry is not None else f"`{registration.callee.rpartition('.')[2]}`"
+        where = (
+            f"`{registry.name}`" if registry is not None else f"`{registration.callee.rpartition('.')[2]}`"
+        )
         callee = registration.callee.rpartition(".")[2].rpartition(":")[2]
         registered = Location(registration.path, registration.line, registration.column)
         return Suspect(
@@ -127,22 +129,38 @@ class ClosureCapturesMutable(Rule):
             message=f"`{name}` is captured by `{closure.name}`, which stays registered in {where}",
             evidence=tuple(self._evidence(project, registration)),
             related=(
-                Related(Location(registration.path, closure.line, closure.column), f"`{closure.name}` captures `{name}`"),
+                Related(
+                    Location(registration.path, closure.line, closure.column),
+                    f"`{closure.name}` captures `{name}`",
+                ),
                 Related(registered, f"registered here with `{callee}`; {registration.undone.reason}"),
             ),
             notes=(registration.undone.reason,),
-            help=("take the callable out in `finally`, or pass what it needs when it is called instead of capturing it",),
-            probe=Probe(ProbeKind.CLOSURE_CELL, project.module_name(registration.path), registration.path, closure.qualname, name, self.object_types),
+            help=(
+                "take the callable out in `finally`, or pass what it needs when it is called instead of capturing it",
+            ),
+            probe=Probe(
+                ProbeKind.CLOSURE_CELL,
+                project.module_name(registration.path),
+                registration.path,
+                closure.qualname,
+                name,
+                self.object_types,
+            ),
             cap=Confidence.HIGH if registry is not None else Confidence.MEDIUM,
         )
 
     def _evidence(self, project: Project, registration: Registration) -> Iterator[Evidence]:
         undone = registration.undone
-        yield Evidence("undone", undone.value, undone.reason, _UNDONE[undone.value], Location(undone.path, undone.line))
+        yield Evidence(
+            "undone", undone.value, undone.reason, _UNDONE[undone.value], Location(undone.path, undone.line)
+        )
         context = project.contexts.of_function(registration.path, registration.func)
         yield Evidence("context", context.value, context.reason, judge.CONTEXT[context.value])
         if registration.registry is not None:
             lifetime = project.lifetime(registration.registry)
-            yield Evidence("lifetime", lifetime.value, f"the registry: {lifetime.reason}", judge.LIFETIME[lifetime.value])
+            yield Evidence(
+                "lifetime", lifetime.value, f"the registry: {lifetime.reason}", judge.LIFETIME[lifetime.value]
+            )
         else:
             yield Evidence("lifetime", "unknown", "the registry is not part of the project", -1)

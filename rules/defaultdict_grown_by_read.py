@@ -58,12 +58,17 @@ class DefaultdictGrownByRead(ContainerRule):
         """Take what grows by reads alone."""
         event = growth.site.event
         guarded = any(f"{event.key} in " in guard for guard in event.guards)
-        return event.op is Op.READ_GROW and not guarded and not holds_locks(subject) and not holds_callables(project, subject)
+        return (
+            event.op is Op.READ_GROW
+            and not guarded
+            and not holds_locks(subject)
+            and not holds_callables(project, subject)
+        )
 
     def message(self, growth: Growth) -> str:
         """Name the dict and the key."""
         return f"reading `{growth.subject.name}[{growth.site.event.key}]` adds an entry that stays {span(growth)}"
 
-    def remedies(self, growth: Growth) -> tuple[str, ...]:  # noqa: ARG002
+    def remedies(self, growth: Growth) -> tuple[str, ...]:
         """Read without storing."""
         return ("read with `.get(key)`, or test `key in d` first",)

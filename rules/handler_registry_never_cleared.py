@@ -63,7 +63,7 @@ class HandlerRegistryNeverCleared(ContainerRule):
     name = "handler-registry-never-cleared"
     object_types = ("list", "dict", "set", "function", "method")
 
-    def takes(self, project: Project, subject: Subject, growth: Growth) -> bool:  # noqa: ARG002
+    def takes(self, project: Project, subject: Subject, growth: Growth) -> bool:
         """Take the registries of callables."""
         return holds_callables(project, subject) and growth.cleanup.grade in ("none", "by-name", "clear-only")
 
@@ -71,7 +71,7 @@ class HandlerRegistryNeverCleared(ContainerRule):
         """Name the registry."""
         return f"`{growth.subject.name}` keeps every callable that is registered; none is taken out"
 
-    def remedies(self, growth: Growth) -> tuple[str, ...]:  # noqa: ARG002
+    def remedies(self, growth: Growth) -> tuple[str, ...]:
         """Unregister, or hold weakly."""
         return (
             "take the callable out when its work ends (`try: ... finally: remove`), or hand back a function that removes it",

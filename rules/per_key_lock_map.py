@@ -59,7 +59,7 @@ class PerKeyLockMap(ContainerRule):
     object_types = ("dict", "_thread.lock", "asyncio.locks.Lock")
     kinds = ("dict", "defaultdict")
 
-    def takes(self, project: Project, subject: Subject, growth: Growth) -> bool:  # noqa: ARG002
+    def takes(self, project: Project, subject: Subject, growth: Growth) -> bool:
         """Take the maps whose values are locks."""
         return holds_locks(subject)
 
@@ -67,7 +67,7 @@ class PerKeyLockMap(ContainerRule):
         """Name the map and its key."""
         return f"`{growth.subject.name}` keeps one lock per `{growth.site.event.key}` {span(growth)}"
 
-    def remedies(self, growth: Growth) -> tuple[str, ...]:  # noqa: ARG002
+    def remedies(self, growth: Growth) -> tuple[str, ...]:
         """Weak values, or striping."""
         return (
             "keep the locks in a `weakref.WeakValueDictionary` and hold the lock in a local while it is used",

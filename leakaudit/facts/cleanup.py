@@ -4,25 +4,35 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-
 from typing import TYPE_CHECKING
 
-from leakaudit.facts.model import Event, Flag, Op
 from leakaudit.facts.linked import Seen, Subject
+from leakaudit.facts.model import Event, Flag, Op
 
 if TYPE_CHECKING:
     from leakaudit.facts.project import Project
 
 #: Grades that leave the container growing, worst first, and the two that silence a rule.
 NONE, UNCALLED, CLEAR_ONLY, SAME_KEY, WRONG_KEY, SUCCESS_ONLY, INNER, BY_NAME, PAIRED, BOUND = (
-    "none", "uncalled", "clear-only", "same-key", "wrong-key", "success-only", "inner-only", "by-name", "paired", "bound",
+    "none",
+    "uncalled",
+    "clear-only",
+    "same-key",
+    "wrong-key",
+    "success-only",
+    "inner-only",
+    "by-name",
+    "paired",
+    "bound",
 )
 _TEARDOWN = re.compile(
     r"^_*(close|aclose|shutdown|stop|destroy|dispose|teardown|tear_down|terminate|exit|finalize|finish_all|cleanup_all|clear|clear_all|clear_cache|clear_caches|reset|reset_all|"
     r"flush_all|__exit__|__aexit__|__del__|stopService|async_shutdown|on_shutdown|async_stop|disconnect_all|cancel_all|stop_all|unload|async_unload_entry|__setstate__|"
     r"release_all|kill|quit|close_all|cancel|del|exit|aexit)_*$"
 )
-_LAZY_READ = re.compile(r"^_*(get|__getitem__|lookup|fetch|read|load|peek|__contains__|is_\w+|has|check|find|exists)(_|$)")
+_LAZY_READ = re.compile(
+    r"^_*(get|__getitem__|lookup|fetch|read|load|peek|__contains__|is_\w+|has|check|find|exists)(_|$)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +56,9 @@ def grade(project: Project, subject: Subject) -> Cleanup:
         return Cleanup(BOUND, container.bound)
     if container.weak:
         return Cleanup(BOUND, "holds its entries weakly")
-    removals = [s for s in subject.events(Op.SHRINK, Op.CLEAR, Op.TRIM, Op.REBIND) if _is_removal(project, subject, s)]
+    removals = [
+        s for s in subject.events(Op.SHRINK, Op.CLEAR, Op.TRIM, Op.REBIND) if _is_removal(project, subject, s)
+    ]
     removals = [s for s in removals if not _is_constant_key(subject, s)]
     sure = [s for s in removals if s.sure]
     if not removals:
@@ -54,8 +66,14 @@ def grade(project: Project, subject: Subject) -> Cleanup:
     direct = [s for s in sure if s.event.depth == 0]
     if not direct:
         if sure:
-            return Cleanup(INNER, "only what one entry holds is trimmed; the entries themselves are never removed", tuple(sure))
-        return Cleanup(BY_NAME, f"another object's `{subject.name}` is cleaned; it may be this one", tuple(removals))
+            return Cleanup(
+                INNER,
+                "only what one entry holds is trimmed; the entries themselves are never removed",
+                tuple(sure),
+            )
+        return Cleanup(
+            BY_NAME, f"another object's `{subject.name}` is cleaned; it may be this one", tuple(removals)
+        )
     if _size_guard(subject):
         return Cleanup(BOUND, "its length is compared with a limit and entries are removed", tuple(direct))
     partial = [s for s in direct if not _is_teardown(project, s)]
@@ -63,16 +81,26 @@ def grade(project: Project, subject: Subject) -> Cleanup:
         return Cleanup(CLEAR_ONLY, _clear_reason(project, direct[0]), tuple(direct))
     grown = {(s.path, s.event.func) for s in subject.events(Op.GROW)}
     called = [s for s in partial if (s.path, s.event.func) in grown or not _is_uncalled(project, s)]
+    if not called and all(_is_uncalled(project, s) for s in subject.events(Op.GROW)):
+        called = partial  # whoever calls the one from outside the project calls the other, too
     if not called:
         function = project.function(partial[0].path, partial[0].event.func)
-        return Cleanup(UNCALLED, f"`{function.name if function else '?'}` removes entries, but nothing in the project calls it", tuple(partial))
-    if all(_is_lazy(project, subject, s) for s in called):
+        return Cleanup(
+            UNCALLED,
+            f"`{function.name if function else '?'}` removes entries, but nothing in the project calls it",
+            tuple(partial),
+        )
+    if all(_is_lazy(project, s) for s in called):
         return Cleanup(SAME_KEY, "entries go only when the very same key is asked for again", tuple(called))
     wrong = wrong_key(subject, called)
     if wrong:
         return Cleanup(WRONG_KEY, wrong, tuple(called))
     if success_only(project, subject, partial):
-        return Cleanup(SUCCESS_ONLY, "the removal is skipped when what lies between is cancelled or raises: it is not in `finally`", tuple(called))
+        return Cleanup(
+            SUCCESS_ONLY,
+            "the removal is skipped when what lies between is cancelled or raises: it is not in `finally`",
+            tuple(called),
+        )
     return Cleanup(PAIRED, "entries are removed again", tuple(called))
 
 
@@ -93,7 +121,13 @@ def _mismatch(subject: Subject, inserts: list[Event], removal: Event) -> str:
             return ""
         for insert in inserts:
             holder, _, attribute = insert.key.rpartition(".")
-            if insert.method != "[]=" or not attribute or not holder.isidentifier() or insert.value.partition(".")[0] != holder or holder != removal.key:
+            if (
+                insert.method != "[]="
+                or not attribute
+                or not holder.isidentifier()
+                or insert.value.partition(".")[0] != holder
+                or holder != removal.key
+            ):
                 return ""
         return f"put in under `{inserts[0].key}`, but taken out with `{removal.key}`, which never matches"
     if removal.method not in ("remove", "discard") or not removal.key.startswith("("):
@@ -102,22 +136,42 @@ def _mismatch(subject: Subject, inserts: list[Event], removal: Event) -> str:
     for insert in inserts:
         given = [part.strip() for part in insert.value.strip("()").split(",")]
         shared = [name for name in taken if name in given]
-        if not insert.value.startswith("(") or len(taken) != len(given) or not shared or any(taken.index(n) == given.index(n) for n in shared):
+        if (
+            not insert.value.startswith("(")
+            or len(taken) != len(given)
+            or not shared
+            or any(taken.index(n) == given.index(n) for n in shared)
+        ):
             return ""
     return f"put in as `{inserts[0].value}`, but taken out as `{removal.key}`, which never matches"
 
 
 def success_only(project: Project, subject: Subject, removals: list[Seen]) -> bool:
     """Tell whether entries are put in and taken out by one coroutine that may be cancelled in between."""
-    if subject.container.kind not in ("dict", "defaultdict") or any(s.event.flags & (Flag.FINALLY | Flag.EXCEPT | Flag.CALLBACK | Flag.LOOP) for s in removals):
+    if subject.container.kind not in ("dict", "defaultdict") or any(
+        s.event.flags & (Flag.FINALLY | Flag.EXCEPT | Flag.CALLBACK | Flag.LOOP) for s in removals
+    ):
         return False
-    grows = [s for s in subject.seen if s.event.func >= 0 and (s.event.op is Op.GROW or (s.event.op is Op.READ_GROW and subject.container.kind == "defaultdict"))]
+    grows = [
+        s
+        for s in subject.seen
+        if s.event.func >= 0
+        and (
+            s.event.op is Op.GROW or (s.event.op is Op.READ_GROW and subject.container.kind == "defaultdict")
+        )
+    ]
     places = {(s.path, s.event.func) for s in grows}
-    if len(places) != 1 or any((s.path, s.event.func) not in places or s.event.op is not Op.SHRINK for s in removals):
+    if len(places) != 1 or any(
+        (s.path, s.event.func) not in places or s.event.op is not Op.SHRINK for s in removals
+    ):
         return False
     path, index = next(iter(places))
     function = project.function(path, index)
-    return function is not None and function.is_async and min(s.event.line for s in grows) < min(s.event.line for s in removals) - 1
+    return (
+        function is not None
+        and function.is_async
+        and min(s.event.line for s in grows) < min(s.event.line for s in removals) - 1
+    )
 
 
 def sibling(project: Project, subject: Subject, key: str) -> Seen | None:
@@ -133,8 +187,11 @@ def _is_constant_key(subject: Subject, seen: Seen) -> bool:
     """`pop("tick", None)` keeps one constant entry small, not the container."""
     event = seen.event
     return (
-        event.op is Op.SHRINK and subject.container.kind in ("dict", "defaultdict", "counter") and bool(event.key_origins)
-        and all(t.startswith("const:") for t in event.key_origins) and event.depth == 0
+        event.op is Op.SHRINK
+        and subject.container.kind in ("dict", "defaultdict", "counter")
+        and bool(event.key_origins)
+        and all(t.startswith("const:") for t in event.key_origins)
+        and event.depth == 0
     )
 
 
@@ -142,12 +199,15 @@ def _is_removal(project: Project, subject: Subject, seen: Seen) -> bool:
     event = seen.event
     if event.op is not Op.REBIND:
         return True
-    if event.depth or event.line == subject.container.line and seen.path == subject.path:
+    if event.depth or (event.line == subject.container.line and seen.path == subject.path):
         return False
     function = project.function(seen.path, event.func)
     if function is None:
         return False
-    if function.name in ("__init__", "__new__", "__post_init__", "__setstate__", "__attrs_post_init__") and subject.scope == "i":
+    if (
+        function.name in ("__init__", "__new__", "__post_init__", "__setstate__", "__attrs_post_init__")
+        and subject.scope == "i"
+    ):
         return False
     return event.value != "None" or "None" not in subject.container.text
 
@@ -155,7 +215,12 @@ def _is_removal(project: Project, subject: Subject, seen: Seen) -> bool:
 def _is_teardown(project: Project, seen: Seen) -> bool:
     if seen.event.flags & Flag.CALLBACK:
         return False  # passed along to run whenever the entry is done
-    if seen.event.op is Op.SHRINK and seen.event.method in ("pop", "del", "remove", "discard") and not seen.event.flags & Flag.LOOP and seen.event.key:
+    if (
+        seen.event.op is Op.SHRINK
+        and seen.event.method in ("pop", "del", "remove", "discard")
+        and not seen.event.flags & Flag.LOOP
+        and seen.event.key
+    ):
         return False
     function = project.function(seen.path, seen.event.func)
     while function is not None:
@@ -168,25 +233,42 @@ def _is_teardown(project: Project, seen: Seen) -> bool:
 def _is_uncalled(project: Project, seen: Seen) -> bool:
     """A private function that no code of the project calls or passes along."""
     function = project.function(seen.path, seen.event.func)
-    if function is None or not function.name.startswith("_") or function.name.startswith("__") or function.decorators:
+    if (
+        function is None
+        or not function.name.startswith("_")
+        or function.name.startswith("__")
+        or function.decorators
+    ):
         return False
     if project.callers.get((seen.path, seen.event.func)):
         return False
     text = f".{function.name}"
     facts = project.files[seen.path]
-    return not any(name.endswith(text) for f in facts.functions for name in (*f.calls, *f.refs)) and function.parent < 0
+    return (
+        not any(name.endswith(text) for f in facts.functions for name in (*f.calls, *f.refs))
+        and function.parent < 0
+    )
 
 
-def _is_lazy(project: Project, subject: Subject, seen: Seen) -> bool:
+def _is_lazy(project: Project, seen: Seen) -> bool:
     event = seen.event
     function = project.function(seen.path, event.func)
-    if function is None or not _LAZY_READ.match(function.name) or event.flags & Flag.LOOP or event.op is not Op.SHRINK:
+    if (
+        function is None
+        or not _LAZY_READ.match(function.name)
+        or event.flags & Flag.LOOP
+        or event.op is not Op.SHRINK
+    ):
         return False
-    return event.method in ("pop", "del", "__delitem__", "discard") and any(t.startswith("param:") for t in event.key_origins)
+    return event.method in ("pop", "del", "__delitem__", "discard") and any(
+        t.startswith("param:") for t in event.key_origins
+    )
 
 
 def _size_guard(subject: Subject) -> bool:
-    return bool(subject.events(Op.MEASURE)) and any(s.event.depth == 0 for s in subject.events(Op.SHRINK, Op.TRIM, Op.CLEAR, Op.REBIND))
+    return bool(subject.events(Op.MEASURE)) and any(
+        s.event.depth == 0 for s in subject.events(Op.SHRINK, Op.TRIM, Op.CLEAR, Op.REBIND)
+    )
 
 
 def _nothing_reason(project: Project, subject: Subject) -> str:

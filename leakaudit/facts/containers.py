@@ -8,7 +8,12 @@ from leakaudit.facts.expressions import dotted, short_text
 from leakaudit.facts.tables import BOUNDED_SUFFIXES, CONTAINER_CALLS, LOCK_CALLS, WEAK_CALLS
 
 _LITERALS = {
-    ast.Dict: "dict", ast.List: "list", ast.Set: "set", ast.DictComp: "dict", ast.ListComp: "list", ast.SetComp: "set",
+    ast.Dict: "dict",
+    ast.List: "list",
+    ast.Set: "set",
+    ast.DictComp: "dict",
+    ast.ListComp: "list",
+    ast.SetComp: "set",
 }
 _FIELD_CALLS = {"field", "Field", "PrivateAttr", "attrib", "ib", "Factory"}
 _TRAITS = {"Dict": "dict", "List": "list", "Set": "set"}
@@ -73,7 +78,11 @@ def _describe_call(node: ast.Call) -> tuple[str, str, str, bool, int, str, bool]
     kind = CONTAINER_CALLS[name]
     bound = _bound(node, name, kind)
     inner = _inner(node.args[0]) if kind == "defaultdict" and node.args else ""
-    initial = 0 if kind in ("defaultdict", "queue") else len(node.args) + (len(node.keywords) if kind == "dict" else 0)
+    initial = (
+        0
+        if kind in ("defaultdict", "queue")
+        else len(node.args) + (len(node.keywords) if kind == "dict" else 0)
+    )
     if kind == "deque":
         initial = 1 if node.args and not _is_empty_literal(node.args[0]) else 0
     return kind, inner, bound, name in WEAK_CALLS, initial, "", False

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-
 from typing import TYPE_CHECKING
 
 from leakaudit.facts.answers import Answer
-from leakaudit.facts.model import Event, Flag, Function
 from leakaudit.facts.linked import Caller, Place
+from leakaudit.facts.model import Event, Flag, Function
 
 if TYPE_CHECKING:
     from leakaudit.facts.project import Project
@@ -32,11 +31,17 @@ _START_NAMES = re.compile(
     r"lifespan|ready|includeme|setUp|prepare|populate|parse_args|add_arguments|add_parser|async_setup|discover|from_config|import_|on_load|"
     r"setup_|init_|load_|register_builtin|register_default|mount|include_router)"
 )
-_IMPORT_NAMES = frozenset({"__init_subclass__", "__set_name__", "__class_getitem__", "__prepare__", "__mro_entries__"})
-_REGISTRAR = re.compile(r"^_?(register|add|install|define|declare|provide|implements|bind|mount|include|export|expose)(_|[A-Z]|$)|_?(registry|decorator)$")
+_IMPORT_NAMES = frozenset(
+    {"__init_subclass__", "__set_name__", "__class_getitem__", "__prepare__", "__mro_entries__"}
+)
+_REGISTRAR = re.compile(
+    r"^_?(register|add|install|define|declare|provide|implements|bind|mount|include|export|expose)(_|[A-Z]|$)|_?(registry|decorator)$"
+)
 
 
-_DECORATED = frozenset("f fn func fun function cls klass class_ method callback handler wrapped target view view_func decorated callable_ obj factory coro hook".split())
+_DECORATED = frozenset(
+    "f fn func fun function cls klass class_ method callback handler wrapped target view view_func decorated callable_ obj factory coro hook".split()
+)
 _ANNOTATED = re.compile(r"\b(Callable|Type|type)\b|^(F|T|C|_F|_T|FuncT|CallableT)$")
 
 
@@ -75,16 +80,32 @@ class Contexts:
             return Answer("import", f"`{name}` runs when a class is made", path, function.line)
         for decorator in function.decorators:
             if _ROUTE.search(decorator) and not decorator.endswith(("property", "setter")):
-                return Answer("per-event", f"`{name}` is decorated with `{decorator.partition(':')[2] or decorator}`", path, function.line)
+                return Answer(
+                    "per-event",
+                    f"`{name}` is decorated with `{decorator.partition(':')[2] or decorator}`",
+                    path,
+                    function.line,
+                )
         callers = self._project.callers.get((path, index), [])
         if _is_decorator(function) and all(c.func < 0 for c in callers):
-            return Answer("import", f"`{function.qualname}` returns what it is given: a decorator", path, function.line)
+            return Answer(
+                "import", f"`{function.qualname}` returns what it is given: a decorator", path, function.line
+            )
         answers = self._from_callers(path, index, callers, depth)
         for answer in answers:
             if answer.value == "per-event":
                 return answer
-        if callers and len(answers) == len(callers) and all(a.value in ("import", "start-up") for a in answers):
-            return Answer(answers[0].value, f"`{name}` is only called from {answers[0].reason or 'start-up code'}", answers[0].path, answers[0].line)
+        if (
+            callers
+            and len(answers) == len(callers)
+            and all(a.value in ("import", "start-up") for a in answers)
+        ):
+            return Answer(
+                answers[0].value,
+                f"`{name}` is only called from {answers[0].reason or 'start-up code'}",
+                answers[0].path,
+                answers[0].line,
+            )
         if any(a.value == "likely-event" for a in answers):
             return next(a for a in answers if a.value == "likely-event")
         return self._by_name(path, function, bool(callers))
@@ -102,13 +123,24 @@ class Contexts:
                 continue
             runner = self._project.function(caller_path, caller)
             if runner is not None and link.looped:
-                found.append(Answer("per-event", f"called from the endless loop of `{runner.qualname}`", caller_path, runner.line))
+                found.append(
+                    Answer(
+                        "per-event",
+                        f"called from the endless loop of `{runner.qualname}`",
+                        caller_path,
+                        runner.line,
+                    )
+                )
                 continue
             answer = self.of_function(caller_path, caller, depth - 1)
             if answer.value == "per-event":
                 function = self._project.function(caller_path, caller)
                 where = function.qualname if function is not None else "module level"
-                reason = answer.reason if " called from " in answer.reason else f"called from `{where}`: {answer.reason}"
+                reason = (
+                    answer.reason
+                    if " called from " in answer.reason
+                    else f"called from `{where}`: {answer.reason}"
+                )
                 answer = Answer("per-event", reason, caller_path, function.line if function else 0)
             found.append(answer)
         return found
@@ -116,24 +148,40 @@ class Contexts:
     def _by_name(self, path: str, function: Function, called: bool) -> Answer:
         name = function.name
         if name in ("__init__", "__post_init__", "__new__", "__attrs_post_init__"):
-            return Answer("construct", f"runs once for every `{function.qualname.rpartition('.')[0]}` made", path, function.line)
+            return Answer(
+                "construct",
+                f"runs once for every `{function.qualname.rpartition('.')[0]}` made",
+                path,
+                function.line,
+            )
         if function.forever:
             return Answer("start-up", f"`{name}` runs once, as a loop", path, function.line)
         if _START_NAMES.match(name):
             return Answer("start-up", f"`{name}` is named like set-up code", path, function.line)
         if _EVENT_NAMES.match(name) and not name[:1].isupper():
-            return Answer("likely-event", f"`{name}` is named like a handler or an operation", path, function.line)
+            return Answer(
+                "likely-event", f"`{name}` is named like a handler or an operation", path, function.line
+            )
         if _REGISTRAR.match(name) and not called:
-            return Answer("registrar", f"`{name}` is a registration function that nothing in the project calls", path, function.line)
+            return Answer(
+                "registrar",
+                f"`{name}` is a registration function that nothing in the project calls",
+                path,
+                function.line,
+            )
         if function.is_async:
             return Answer("likely-event", f"`{name}` is a coroutine", path, function.line)
         return Answer("unknown", f"nothing tells when `{name}` runs", path, function.line)
 
     def _is_metaclass(self, path: str, function: Function) -> bool:
-        return "type" in self._project.base_names(Place(path, function.cls)) or "Meta" in "".join(self._project.base_names(Place(path, function.cls)))
+        return "type" in self._project.base_names(Place(path, function.cls)) or "Meta" in "".join(
+            self._project.base_names(Place(path, function.cls))
+        )
 
 
 def _is_decorator(function: Function) -> bool:
     """It returns one of its own parameters, or a nested function that does."""
-    names = {f"param:{p.name}" for p in function.params if p.name in _DECORATED or _ANNOTATED.search(p.annotation)}
+    names = {
+        f"param:{p.name}" for p in function.params if p.name in _DECORATED or _ANNOTATED.search(p.annotation)
+    }
     return any(tag.rpartition(":")[0] in names for tag in function.returns if tag.startswith("param:"))

@@ -5,8 +5,32 @@ from __future__ import annotations
 import ast
 
 _ELEMENT_METHODS = {"get", "setdefault", "values", "items", "__getitem__"}
-_TRANSPARENT = {"list", "tuple", "sorted", "iter", "reversed", "enumerate", "set", "cast", "next", "copy", "frozenset"}
+_TRANSPARENT = {
+    "list",
+    "tuple",
+    "sorted",
+    "iter",
+    "reversed",
+    "enumerate",
+    "set",
+    "cast",
+    "next",
+    "copy",
+    "frozenset",
+}
 _TEXT_LIMIT = 90
+
+
+def position(node: ast.AST) -> tuple[int, int, int, int]:
+    """Return (line, column, last line, column behind it) of a node that stands in the text; all count from 1."""
+    line: int = getattr(node, "lineno", 1)
+    last: int | None = getattr(node, "end_lineno", None)
+    return (
+        line,
+        getattr(node, "col_offset", 0) + 1,
+        last or line,
+        (getattr(node, "end_col_offset", 0) or 0) + 1,
+    )
 
 
 def access_path(node: ast.AST) -> str:
@@ -48,9 +72,9 @@ def _call_path(node: ast.Call) -> str:
         return ""
     if func.id == "super":
         return "super()"
-    if func.id == "getattr" and len(node.args) >= 2 and isinstance(node.args[1], ast.Constant):  # noqa: PLR2004
+    if func.id == "getattr" and len(node.args) >= 2 and isinstance(node.args[1], ast.Constant):
         base = access_path(node.args[0])
-        return f"{base}.{node.args[1].value}" if base else ""
+        return f"{base}.{node.args[1].value!s}" if base else ""
     if func.id == "type" and len(node.args) == 1:
         base = access_path(node.args[0])
         return f"{base}.__class__" if base else ""
@@ -115,7 +139,16 @@ def type_name(annotation: str) -> str:
     Subscripted generics give their origin.
     """
     text = annotation.strip().strip("'\"")
-    for prefix in ("Optional[", "typing.Optional[", "Final[", "ClassVar[", "Annotated[", "t.Optional[", "type[", "Type["):
+    for prefix in (
+        "Optional[",
+        "typing.Optional[",
+        "Final[",
+        "ClassVar[",
+        "Annotated[",
+        "t.Optional[",
+        "type[",
+        "Type[",
+    ):
         if text.startswith(prefix) and text.endswith("]"):
             text = text[len(prefix) : -1].split(",")[0].strip()
     parts = [part.strip() for part in text.split("|") if part.strip() not in ("None", "")]

@@ -10,7 +10,7 @@ import msgspec
 
 from leakaudit.errors import SourceError
 from leakaudit.facts.containers import describe
-from leakaudit.facts.expressions import access_path, annotation_text, dotted, short_text, type_name
+from leakaudit.facts.expressions import annotation_text, dotted, position, short_text, type_name
 from leakaudit.facts.frame import Frame, RawCall, RawEvent, imported, owner_of, scope_of
 from leakaudit.facts.model import Call, Container, Event, FileFacts, Flag, Function, Op, Param
 from leakaudit.facts.origins import Origins
@@ -54,7 +54,11 @@ def _extract(text: str, path: str) -> FileFacts:
         raise SourceError(f"cannot be parsed ({error.__class__.__name__}: {error})") from None
     comments = suppression.parse(text)
     generated = is_generated(path, text)
-    return msgspec.structs.replace(facts, comments=comments, generated=generated) if comments or generated else facts
+    return (
+        msgspec.structs.replace(facts, comments=comments, generated=generated)
+        if comments or generated
+        else facts
+    )
 
 
 class _Resolution:
@@ -68,7 +72,12 @@ class _Resolution:
     def facts(self, lines: int) -> FileFacts:
         containers = tuple(self._containers())
         declared = {c.owner for c in containers}
-        events = [e for frame in self.walk.frames for raw in frame.events if (e := self._event(raw, frame, declared))]
+        events = [
+            e
+            for frame in self.walk.frames
+            for raw in frame.events
+            if (e := self._event(raw, frame, declared))
+        ]
         return FileFacts(
             lines=lines,
             imports=self.imports,
@@ -79,8 +88,16 @@ class _Resolution:
             calls=tuple(self._call(raw, frame) for frame in self.walk.frames for raw in frame.calls),
             types=self._types(),
             uses=self._uses(declared),
-            module_calls=tuple(sorted({n for f in self._module_frames() for raw in f.call_names if (n := self._callee(raw, f))})),
-            module_refs=tuple(sorted({n for f in self._module_frames() for raw in f.ref_names if (n := self._callee(raw, f))})),
+            module_calls=tuple(
+                sorted(
+                    {n for f in self._module_frames() for raw in f.call_names if (n := self._callee(raw, f))}
+                )
+            ),
+            module_refs=tuple(
+                sorted(
+                    {n for f in self._module_frames() for raw in f.ref_names if (n := self._callee(raw, f))}
+                )
+            ),
             all_names=self.walk.all_names,
             script=self.walk.script,
             stored=tuple(self._stored()),
@@ -113,9 +130,13 @@ class _Resolution:
         if container.func < 0:
             return 0
         name = self.walk.functions[container.func][0].qualname.rpartition(".")[2]
-        return 1 if name in ("__init__", "__new__", "__post_init__", "__attrs_post_init__", "__cinit__") else 2
+        return (
+            1 if name in ("__init__", "__new__", "__post_init__", "__attrs_post_init__", "__cinit__") else 2
+        )
 
-    def _container(self, frame: Frame, path: str, value: ast.AST, node: ast.AST, annotation: str, flags: int) -> Container | None:
+    def _container(
+        self, frame: Frame, path: str, value: ast.AST, node: ast.AST, annotation: str, flags: int
+    ) -> Container | None:
         kind, inner, bound, weak, initial, source, is_field = describe(value)
         if not kind:
             return None
@@ -128,10 +149,23 @@ class _Resolution:
             return None
         if not annotation and frame.kind != "function":
             annotation = frame.annotations.get(path, "")
-        target = _target(node) or node
+        line, column, end_line, end_column = position(node)
         return Container(
-            owner, kind, target.lineno, target.col_offset + 1, target.end_lineno or target.lineno,  # type: ignore[attr-defined]
-            (target.end_col_offset or 0) + 1, frame.index, inner, annotation, bound, weak, initial, source, flags, short_text(value),  # type: ignore[attr-defined]
+            owner,
+            kind,
+            line,
+            column,
+            end_line,
+            end_column,
+            frame.index,
+            inner,
+            annotation,
+            bound,
+            weak,
+            initial,
+            source,
+            flags,
+            short_text(value),
         )
 
     def _is_free_below(self, frame: Frame, name: str) -> bool:
@@ -149,8 +183,21 @@ class _Resolution:
                 kind, inner, bound, weak, initial, _, _ = describe(value)
                 found.append(
                     Container(
-                        f"d:{frame.qualname}.{name}", kind, value.lineno, value.col_offset + 1, value.end_lineno or value.lineno,
-                        (value.end_col_offset or 0) + 1, frame.index, inner, frame.annotations.get(name, ""), bound, weak, initial, "", 0, short_text(value),
+                        f"d:{frame.qualname}.{name}",
+                        kind,
+                        value.lineno,
+                        value.col_offset + 1,
+                        value.end_lineno or value.lineno,
+                        (value.end_col_offset or 0) + 1,
+                        frame.index,
+                        inner,
+                        frame.annotations.get(name, ""),
+                        bound,
+                        weak,
+                        initial,
+                        "",
+                        0,
+                        short_text(value),
                     )
                 )
         return found
@@ -167,9 +214,11 @@ class _Resolution:
                 if not default:
                     return None
                 owner = default
-        elif not owner.startswith(_KEPT) or "." not in owner and not owner.startswith("m:"):
+        elif not owner.startswith(_KEPT) or ("." not in owner and not owner.startswith("m:")):
             return None
-        if raw.op in _QUIET_OPS and (owner.startswith(_FOREIGN) and not (raw.op == Op.ESCAPE and owner.startswith("x:"))):
+        if raw.op in _QUIET_OPS and (
+            owner.startswith(_FOREIGN) and not (raw.op == Op.ESCAPE and owner.startswith("x:"))
+        ):
             return None
         if raw.op == Op.REBIND and depth:
             return None
@@ -178,15 +227,23 @@ class _Resolution:
         flags = raw.flags | (Flag.ALIAS if owner != direct else 0)
         if raw.op == Op.READ_GROW and owner not in declared and not owner.startswith(("i:", "c:")):
             return None
-        node = raw.node
+        line, column, _, end_column = position(raw.node)
         changes = raw.op in (Op.GROW, Op.SHRINK, Op.READ_GROW)
         return Event(
-            owner, Op(raw.op), raw.method, node.lineno, node.col_offset + 1, raw.func, depth,  # type: ignore[attr-defined]
+            owner,
+            Op(raw.op),
+            raw.method,
+            line,
+            column,
+            raw.func,
+            depth,
             short_text(raw.key) if changes else "",
             self.origins.of(raw.key, frame) if changes else (),
             short_text(raw.value) if raw.op in (Op.GROW, Op.REBIND) else "",
             self.origins.of(raw.value, frame) if raw.op in (Op.GROW, Op.REBIND) else (),
-            tuple(_guard_text(g) for g in raw.guards), flags, (node.end_col_offset or 0) + 1,  # type: ignore[attr-defined]
+            tuple(_guard_text(g) for g in raw.guards),
+            flags,
+            end_column,
         )
 
     def _default_owner(self, frame: Frame, path: str, declared: set[str]) -> str:
@@ -200,16 +257,38 @@ class _Resolution:
     def _function(self, frame: Frame, node: ast.AST, decorators: tuple[str, ...], kind: str) -> Function:
         arguments: ast.arguments = node.args  # type: ignore[attr-defined]
         parent = frame.parent.index if frame.parent is not None else -1
-        captures = tuple(sorted(n for n in frame.free if (s := scope_of(frame, n)) is not None and s.kind == "function"))
+        captures = tuple(
+            sorted(n for n in frame.free if (s := scope_of(frame, n)) is not None and s.kind == "function")
+        )
         lines = tuple(d.lineno for d in getattr(node, "decorator_list", ()))
+        line, column, end_line, _ = position(node)
         return Function(
-            qualname=frame.qualname, line=node.lineno, end_line=node.end_lineno or node.lineno, cls=frame.cls, parent=parent,  # type: ignore[attr-defined]
-            params=tuple(_params(arguments)), decorators=tuple(self._decorator(d, frame.parent or frame) for d in decorators), decorator_lines=lines,
-            is_async=isinstance(node, ast.AsyncFunctionDef), is_generator=frame.generator, kind=kind, forever=frame.forever,
+            qualname=frame.qualname,
+            line=line,
+            end_line=end_line,
+            cls=frame.cls,
+            parent=parent,
+            params=tuple(_params(arguments)),
+            decorators=tuple(self._decorator(d, frame.parent or frame) for d in decorators),
+            decorator_lines=lines,
+            is_async=isinstance(node, ast.AsyncFunctionDef),
+            is_generator=frame.generator,
+            kind=kind,
+            forever=frame.forever,
             calls=tuple(sorted({n for c in frame.call_names if (n := self._callee(c, frame))})),
-            refs=tuple(sorted({n for c in frame.ref_names if (n := self._callee(c, frame)) and not n.startswith("?:")})),
-            returns=tuple(dict.fromkeys(tag for value in frame.returns[:6] for tag in self.origins.of(value, frame, 2)[:2])),
-            captures=captures, exits=tuple(short_text(t) for t in frame.exits[:3]), column=node.col_offset + 1,  # type: ignore[attr-defined]
+            refs=tuple(
+                sorted(
+                    {n for c in frame.ref_names if (n := self._callee(c, frame)) and not n.startswith("?:")}
+                )
+            ),
+            returns=tuple(
+                dict.fromkeys(
+                    tag for value in frame.returns[:6] for tag in self.origins.of(value, frame, 2)[:2]
+                )
+            ),
+            captures=captures,
+            exits=tuple(short_text(t) for t in frame.exits[:3]),
+            column=column,
             loop_calls=tuple(sorted({n for c in frame.loop_names if (n := self._callee(c, frame))})),
         )
 
@@ -232,11 +311,18 @@ class _Resolution:
         text = dotted(node.func)
         receiver = self.origins.of(node.func.value, frame, 2) if isinstance(node.func, ast.Attribute) else ()
         return Call(
-            self._callee(text, frame) or f"?:{text.rpartition('.')[2]}", node.lineno, node.col_offset + 1, node.end_lineno or node.lineno,
-            (node.end_col_offset or 0) + 1, raw.func, self._usage(raw.usage, frame),
+            self._callee(text, frame) or f"?:{text.rpartition('.')[2]}",
+            node.lineno,
+            node.col_offset + 1,
+            node.end_lineno or node.lineno,
+            (node.end_col_offset or 0) + 1,
+            raw.func,
+            self._usage(raw.usage, frame),
             tuple("|".join(self.origins.of(a, frame, 2)) for a in node.args[:6]),
             tuple((k.arg or "**", "|".join(self.origins.of(k.value, frame, 2))) for k in node.keywords[:10]),
-            tuple(_guard_text(g) for g in raw.guards), raw.flags, receiver,
+            tuple(_guard_text(g) for g in raw.guards),
+            raw.flags,
+            receiver,
         )
 
     def _usage(self, usage: str, frame: Frame) -> str:
@@ -252,17 +338,31 @@ class _Resolution:
         types: dict[str, str] = {}
         for frame in self.walk.frames:
             for path, value, node in frame.stores:
-                self._type_of(types, owner_of(frame, path, self.imports, hops=0), value, frame, getattr(node, "annotation", None))
+                self._type_of(
+                    types,
+                    owner_of(frame, path, self.imports, hops=0),
+                    value,
+                    frame,
+                    getattr(node, "annotation", None),
+                )
             if frame.kind != "function":
                 for name, annotation in frame.annotations.items():
                     owner = f"m:{name}" if frame.kind == "module" else f"i:{frame.cls}.{name}"
                     if type_name(annotation):
                         types.setdefault(owner, imported(type_name(annotation), self.imports))
                 for name, values in frame.definitions.items():
-                    self._type_of(types, f"m:{name}" if frame.kind == "module" else f"c:{frame.cls}.{name}", values[0], frame, None)
+                    self._type_of(
+                        types,
+                        f"m:{name}" if frame.kind == "module" else f"c:{frame.cls}.{name}",
+                        values[0],
+                        frame,
+                        None,
+                    )
         return types
 
-    def _type_of(self, types: dict[str, str], owner: str, value: ast.AST, frame: Frame, annotation: ast.AST | None) -> None:
+    def _type_of(
+        self, types: dict[str, str], owner: str, value: ast.AST, frame: Frame, annotation: ast.AST | None
+    ) -> None:
         if not owner.startswith(("i:", "c:", "m:")) or owner in types:
             return
         name = type_name(annotation_text(annotation)) if annotation is not None else ""
@@ -290,8 +390,12 @@ class _Resolution:
             for path, value, node in frame.stores:
                 owner = owner_of(frame, path, self.imports, hops=0)
                 tags = self.origins.of(value, frame, 2)
-                if owner and tags and not (len(tags) == 1 and tags[0].startswith("const:") and tags[0] != "const:None"):
-                    found.append((owner, "|".join(tags[:4]), node.lineno, frame.index))  # type: ignore[attr-defined]
+                if (
+                    owner
+                    and tags
+                    and not (len(tags) == 1 and tags[0].startswith("const:") and tags[0] != "const:None")
+                ):
+                    found.append((owner, "|".join(tags[:4]), position(node)[0], frame.index))
         return found
 
 
@@ -306,12 +410,6 @@ def _strip(owner: str) -> tuple[str, int]:
     return owner, depth
 
 
-def _target(node: ast.AST) -> ast.AST | None:
-    if isinstance(node, ast.Assign):
-        return node
-    return node if isinstance(node, (ast.AnnAssign, ast.NamedExpr)) else None
-
-
 def _guard_text(node: ast.AST) -> str:
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
         return "not " + short_text(node.operand)
@@ -320,10 +418,19 @@ def _guard_text(node: ast.AST) -> str:
 
 def _params(arguments: ast.arguments) -> list[Param]:
     positional = [*arguments.posonlyargs, *arguments.args]
-    defaults: dict[str, ast.expr] = dict(zip([a.arg for a in positional][len(positional) - len(arguments.defaults) :], arguments.defaults))
+    defaults: dict[str, ast.expr] = dict(
+        zip([a.arg for a in positional][len(positional) - len(arguments.defaults) :], arguments.defaults)
+    )
     defaults.update({a.arg: d for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults) if d is not None})
-    found = [Param(a.arg, annotation_text(a.annotation), _default_word(defaults.get(a.arg))) for a in (*positional, *arguments.kwonlyargs)]
-    found += [Param(f"{'*' * stars}{a.arg}", annotation_text(a.annotation)) for stars, a in ((1, arguments.vararg), (2, arguments.kwarg)) if a is not None]
+    found = [
+        Param(a.arg, annotation_text(a.annotation), _default_word(defaults.get(a.arg)))
+        for a in (*positional, *arguments.kwonlyargs)
+    ]
+    found += [
+        Param(f"{'*' * stars}{a.arg}", annotation_text(a.annotation))
+        for stars, a in ((1, arguments.vararg), (2, arguments.kwarg))
+        if a is not None
+    ]
     return found
 
 

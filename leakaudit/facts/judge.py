@@ -12,12 +12,37 @@ from leakaudit.facts.model import Flag, Op, Use
 from leakaudit.facts.project import Project
 from leakaudit.findings import Evidence, Location, Probe, ProbeKind, Related
 
-LIFETIME = {"process": 2, "long": 2, "likely-long": 1, "keyed": 0, "unknown": -1, "likely-short": -3, "short": -8}
+LIFETIME = {
+    "process": 2,
+    "long": 2,
+    "likely-long": 1,
+    "keyed": 0,
+    "unknown": -1,
+    "likely-short": -3,
+    "short": -8,
+}
 CONTEXT = {
-    "per-event": 2, "likely-event": 1, "construct": 1, "unknown": 0, "registrar": -3, "start-up": -4, "import": -8,
+    "per-event": 2,
+    "likely-event": 1,
+    "construct": 1,
+    "unknown": 0,
+    "registrar": -3,
+    "start-up": -4,
+    "import": -8,
 }
 KEY = {"fresh": 2, "likely-fresh": 1, "unknown": 0, "likely-finite": -3, "finite": -8}
-CLEANUP = {"none": 0, "uncalled": 1, "clear-only": -1, "same-key": 1, "wrong-key": 3, "success-only": 1, "inner-only": 0, "by-name": -3, "paired": -20, "bound": -20}
+CLEANUP = {
+    "none": 0,
+    "uncalled": 1,
+    "clear-only": -1,
+    "same-key": 1,
+    "wrong-key": 3,
+    "success-only": 1,
+    "inner-only": 0,
+    "by-name": -3,
+    "paired": -20,
+    "bound": -20,
+}
 _SEQUENCES = ("list", "deque", "queue", "buffer")
 
 
@@ -75,7 +100,11 @@ def sites(project: Project, subject: Subject) -> Iterator[Seen]:
             continue
         function = project.function(seen.path, event.func)
         assert function is not None
-        if subject.scope == "i" and function.name in ("__init__", "__new__", "__post_init__") and function.cls == subject.cls:
+        if (
+            subject.scope == "i"
+            and function.name in ("__init__", "__new__", "__post_init__")
+            and function.cls == subject.cls
+        ):
             continue
         if event.method in ("[]=", "[]+=") and event.depth == 0 and subject.container.kind in _SEQUENCES:
             continue
@@ -116,7 +145,9 @@ def _extras(subject: Subject, site: Seen) -> Iterator[Evidence]:
     if once is not None:
         yield Evidence("guard", "once", f"grows only once (`{once}`)", -4)
     if subject.scope == "c" and site.event.owner.startswith("i:") and not site.event.depth:
-        yield Evidence("shared", "class attribute", "grown through an instance, but one object for all instances", 2)
+        yield Evidence(
+            "shared", "class attribute", "grown through an instance, but one object for all instances", 2
+        )
     if site.event.depth and site.event.op is Op.GROW and site.event.method not in ("append", "appendleft"):
         yield Evidence("depth", "nested", "what grows is an entry, not the container itself", -1)
 
@@ -128,12 +159,32 @@ def _sibling(project: Project, subject: Subject, site: Seen, cleanup: Cleanup) -
     if other is not None:
         name = other.event.owner.partition(":")[2].rpartition(".")[2]
         place = Location(other.path, other.event.line, other.event.column)
-        yield Evidence("sibling", name, f"the same key is taken out of `{name}`, but not out of `{subject.name}`", 3, place)
+        yield Evidence(
+            "sibling",
+            name,
+            f"the same key is taken out of `{name}`, but not out of `{subject.name}`",
+            3,
+            place,
+        )
 
 
 def _is_once(guard: str) -> bool:
     text = guard.removeprefix("not ").removeprefix("not ")
-    return any(word in text for word in ("initialized", "_initialised", "_done", "registered", "_installed", "_configured", "_loaded", "_setup_done", "_started", "hasattr("))
+    return any(
+        word in text
+        for word in (
+            "initialized",
+            "_initialised",
+            "_done",
+            "registered",
+            "_installed",
+            "_configured",
+            "_loaded",
+            "_setup_done",
+            "_started",
+            "hasattr(",
+        )
+    )
 
 
 def _evidence(fact: str, answer: Answer, weights: dict[str, int]) -> Evidence:
@@ -142,18 +193,32 @@ def _evidence(fact: str, answer: Answer, weights: dict[str, int]) -> Evidence:
 
 
 def _place(cleanup: Cleanup) -> Location | None:
-    return Location(cleanup.removals[0].path, cleanup.removals[0].event.line, cleanup.removals[0].event.column) if cleanup.removals else None
+    return (
+        Location(cleanup.removals[0].path, cleanup.removals[0].event.line, cleanup.removals[0].event.column)
+        if cleanup.removals
+        else None
+    )
 
 
 def probe(project: Project, subject: Subject, object_types: tuple[str, ...]) -> Probe:
     """Return the address of the container in a live process."""
     kinds = {
-        "i": ProbeKind.INSTANCE_ATTRIBUTE, "c": ProbeKind.CLASS_ATTRIBUTE, "m": ProbeKind.MODULE_ATTRIBUTE,
-        "l": ProbeKind.CLOSURE_CELL, "d": ProbeKind.DEFAULT_ARGUMENT,
+        "i": ProbeKind.INSTANCE_ATTRIBUTE,
+        "c": ProbeKind.CLASS_ATTRIBUTE,
+        "m": ProbeKind.MODULE_ATTRIBUTE,
+        "l": ProbeKind.CLOSURE_CELL,
+        "d": ProbeKind.DEFAULT_ARGUMENT,
     }
     rest = subject.owner.partition(":")[2]
     qualname, _, attribute = rest.rpartition(".")
-    return Probe(kinds[subject.scope], project.module_name(subject.path), subject.path, qualname, attribute, object_types)
+    return Probe(
+        kinds[subject.scope],
+        project.module_name(subject.path),
+        subject.path,
+        qualname,
+        attribute,
+        object_types,
+    )
 
 
 def location(subject: Subject) -> Location:
@@ -169,8 +234,10 @@ def related(growth: Growth) -> tuple[Related, ...]:
     context = f", {growth.context.reason}" if growth.context.value not in ("unknown",) else ""
     place = Location(growth.site.path, event.line, event.column, event.line, event.end_column or None)
     found = [Related(place, f"{how}{context}; {growth.key.reason}")]
-    for seen in growth.cleanup.removals[:2]:
-        found.append(Related(Location(seen.path, seen.event.line, seen.event.column), growth.cleanup.reason))
+    found.extend(
+        Related(Location(s.path, s.event.line, s.event.column), growth.cleanup.reason)
+        for s in growth.cleanup.removals[:2]
+    )
     return tuple(found)
 
 

@@ -13,9 +13,13 @@ _FRESH_CALLS = re.compile(
     r"current_thread|current_task|current_process|getpid|urandom|next|count|new_id|generate_id|make_id|gen_id|object|getcurrent|get_current|mktemp|mkstemp|mkdtemp|"
     r"randrange|choice|ulid|ksuid|nanoid|get_native_id|getpeername|peername|fileno|get_loop|get_running_loop|get_event_loop)$"
 )
-_FINITE_ANNOTATION = re.compile(r"^(typing\.)?(Literal\[|bool\b|type\b|Type\b|type\[|Type\[)|Enum\b|Type\b$|Kind\b$|Level\b$|Mode\b$|Status\b$|State\b$")
+_FINITE_ANNOTATION = re.compile(
+    r"^(typing\.)?(Literal\[|bool\b|type\b|Type\b|type\[|Type\[)|Enum\b|Type\b$|Kind\b$|Level\b$|Mode\b$|Status\b$|State\b$"
+)
 _APPENDS = ("append", "appendleft", "insert", "extend", "put", "put_nowait")
-_CONFIG_WORDS = frozenset("config settings conf cfg environ options entry_points ENV registry plugins builtins sys".split())
+_CONFIG_WORDS = frozenset(
+    "config settings conf cfg environ options entry_points ENV registry plugins builtins sys".split()
+)
 
 
 def is_finite_annotation(text: str) -> bool:
@@ -41,8 +45,12 @@ def domain(event: Event, sequence: bool) -> Answer:
     if any(tag == "id" for tag in tags):
         return Answer("fresh", f"the key `{text}` holds an `id()`, new for every object")
     solid = [tag for tag in tags if not tag.startswith("local:")]
-    if tags[0] == "type" or (solid and all(tag == "type" or tag.startswith(("class:", "function:")) for tag in solid)):
-        return Answer("finite", f"the key `{text}` is a class, a function or its name: as many as the program has")
+    if tags[0] == "type" or (
+        solid and all(tag == "type" or tag.startswith(("class:", "function:")) for tag in solid)
+    ):
+        return Answer(
+            "finite", f"the key `{text}` is a class, a function or its name: as many as the program has"
+        )
     if text.isupper() or text.rpartition(".")[2].isupper():
         return Answer("finite", f"the key `{text}` is named like a constant")
     if all(tag.startswith("const:") for tag in tags):
@@ -53,7 +61,11 @@ def domain(event: Event, sequence: bool) -> Answer:
         if tag.startswith("loop:") and _is_constant_loop(tag[5:]):
             return Answer("finite", f"the key `{text}` runs over `{tag[5:]}`: a finite set")
     if any(_FRESH_CALLS.search(tag.partition(":")[2]) for tag in tags if tag.startswith("call:")):
-        call = next(tag.partition(":")[2] for tag in tags if tag.startswith("call:") and _FRESH_CALLS.search(tag.partition(":")[2]))
+        call = next(
+            tag.partition(":")[2]
+            for tag in tags
+            if tag.startswith("call:") and _FRESH_CALLS.search(tag.partition(":")[2])
+        )
         return Answer("fresh", f"the key `{text}` comes from `{call}()`, new every time")
     if any(tag == "self" for tag in tags[:1]):
         return Answer("fresh", f"the key `{text}` is the instance itself")
@@ -72,12 +84,23 @@ def _tag(tag: str) -> str:
 
 
 def _is_constant_loop(text: str) -> bool:
-    return text.startswith(("range(", "(", "[", "{")) or text.isupper() or text.endswith(("_TYPES", "_NAMES", "FIELDS"))
+    return (
+        text.startswith(("range(", "(", "[", "{"))
+        or text.isupper()
+        or text.endswith(("_TYPES", "_NAMES", "FIELDS"))
+    )
 
 
 def _by_words(text: str, tags: tuple[str, ...]) -> Answer | None:
     """Judge by the words of the names that the key is made of; the last word of a name counts."""
-    names = [text, *(tag.split(":")[1] for tag in tags if tag.startswith(("param:", "attr:", "local:", "loop:", "elem:")))]
+    names = [
+        text,
+        *(
+            tag.split(":")[1]
+            for tag in tags
+            if tag.startswith(("param:", "attr:", "local:", "loop:", "elem:"))
+        ),
+    ]
     own = words(text.partition("(")[0] or text)
     if own and own[-1] in FRESH_WORDS:
         return Answer("fresh", f"the key `{text}` is named like something new for every caller (`{own[-1]}`)")
@@ -89,11 +112,15 @@ def _by_words(text: str, tags: tuple[str, ...]) -> Answer | None:
     for name in names:
         parts = words(name.partition("(")[0] or name)
         if parts and parts[-1] in FRESH_WORDS:
-            return Answer("fresh", f"the key `{text}` is named like something new for every caller (`{parts[-1]}`)")
+            return Answer(
+                "fresh", f"the key `{text}` is named like something new for every caller (`{parts[-1]}`)"
+            )
     if own and own[-1] in LIKELY_FRESH_WORDS:
         return Answer("likely-fresh", f"the key `{text}` may well be new for every caller (`{own[-1]}`)")
     for name in names:
         parts = words(name.partition("(")[0] or name)
         if parts and parts[-1] in FINITE_WORDS:
-            return Answer("likely-finite", f"the key `{text}` is named like one of a small set (`{parts[-1]}`)")
+            return Answer(
+                "likely-finite", f"the key `{text}` is named like one of a small set (`{parts[-1]}`)"
+            )
     return None

@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 from leakaudit.facts.answers import Answer, words
-from leakaudit.facts.model import Call, Flag, Op
 from leakaudit.facts.linked import Place, Subject
+from leakaudit.facts.model import Call, Flag, Op
 
 if TYPE_CHECKING:
     from leakaudit.facts.project import Project
@@ -32,16 +32,32 @@ _LONG_METHODS = frozenset(
     "serve serve_forever run_forever listen main consume start_consuming mainloop main_loop event_loop poll_forever start_server "
     "run_server startup on_startup start_background_tasks shutdown".split()
 )
-_MAKER = re.compile(r"^_*(async_)?(setup|set_up|start|init|create|make|build|get|open|connect|new|from|load|register|install|enable|initialize|factory|find|launch|prepare|on_start|on_load|add)(_|$|[A-Z])")
-_LOOP_WORDS = frozenset("run loop serve server main worker poll listen consume monitor watch forever keep heartbeat thread daemon background receive reader".split())
+_MAKER = re.compile(
+    r"^_*(async_)?(setup|set_up|start|init|create|make|build|get|open|connect|new|from|load|register|install|enable|initialize|factory|find|launch|prepare|on_start|on_load|add)(_|$|[A-Z])"
+)
+_LOOP_WORDS = frozenset(
+    "run loop serve server main worker poll listen consume monitor watch forever keep heartbeat thread daemon background receive reader".split()
+)
 _SHORT_BASES = frozenset(
     "NodeVisitor NodeTransformer CSTVisitor CSTTransformer Exception BaseException Error TestCase IsolatedAsyncioTestCase NamedTuple "
     "TypedDict HTMLParser Action ArgumentParser Command BaseCommand Protocol Request Response BaseHTTPRequestHandler "
     "RequestHandler Form ModelForm Serializer View APIView Transformer Visitor Lexer Formatter Template Enum Directive SphinxDirective "
     "JSONEncoder JSONDecoder Config Struct ConfigFlow OptionsFlow Flow BaseModel Pickler Unpickler Thread_".split()
 )
-_THREAD_BASES = frozenset("Thread Process Service Application FastAPI Flask Starlette Sanic Celery Server Cog Bot Client Plugin".split())
-_DATA_DECORATORS = ("dataclass", "dataclasses.dataclass", "attr.s", "attrs.define", "define", "attr.attrs", "attrs.frozen", "frozen", "attr.dataclass")
+_THREAD_BASES = frozenset(
+    "Thread Process Service Application FastAPI Flask Starlette Sanic Celery Server Cog Bot Client Plugin".split()
+)
+_DATA_DECORATORS = (
+    "dataclass",
+    "dataclasses.dataclass",
+    "attr.s",
+    "attrs.define",
+    "define",
+    "attr.attrs",
+    "attrs.frozen",
+    "frozen",
+    "attr.dataclass",
+)
 
 
 class Lifetimes:
@@ -55,11 +71,23 @@ class Lifetimes:
         """Return the lifetime of a container's owner."""
         container = subject.container
         if subject.scope == "m":
-            return Answer("process", "module level: lives until the process ends", subject.path, container.line)
+            return Answer(
+                "process", "module level: lives until the process ends", subject.path, container.line
+            )
         if subject.scope == "c":
-            return Answer("process", "class attribute: one object for all instances, lives until the process ends", subject.path, container.line)
+            return Answer(
+                "process",
+                "class attribute: one object for all instances, lives until the process ends",
+                subject.path,
+                container.line,
+            )
         if subject.scope == "d":
-            return Answer("process", "default argument: made once, lives as long as the function", subject.path, container.line)
+            return Answer(
+                "process",
+                "default argument: made once, lives as long as the function",
+                subject.path,
+                container.line,
+            )
         if subject.scope == "l":
             return Answer("unknown", "local that a closure keeps", subject.path, container.line)
         return self.of_class(Place(subject.path, subject.cls))
@@ -91,10 +119,16 @@ class Lifetimes:
                 if answer.value == wanted:
                     return answer
         if bases & _SHORT_BASES and not bases & _THREAD_BASES:
-            return Answer("short", f"`{nested}` is a {', '.join(sorted(bases & _SHORT_BASES))}", place.path, cls.line)
+            return Answer(
+                "short", f"`{nested}` is a {', '.join(sorted(bases & _SHORT_BASES))}", place.path, cls.line
+            )
         if answers and all(a.value == "short" for a in answers):
             return answers[0]
-        if answers and all(a.value in ("short", "likely-short") for a in answers) and not self._is_thread(place):
+        if (
+            answers
+            and all(a.value in ("short", "likely-short") for a in answers)
+            and not self._is_thread(place)
+        ):
             return next(a for a in answers if a.value == "likely-short")
         return self._by_cues(place, nested, bases, answers)
 
@@ -104,10 +138,16 @@ class Lifetimes:
         if self._is_data(place):
             return Answer("short", f"`{name}` is a data class", place.path, cls.line)
         if bases & _THREAD_BASES:
-            return Answer("long", f"`{name}` is a {', '.join(sorted(bases & _THREAD_BASES))}", place.path, cls.line)
+            return Answer(
+                "long", f"`{name}` is a {', '.join(sorted(bases & _THREAD_BASES))}", place.path, cls.line
+            )
         methods = {m for p in self._project.mro(place) for m in (self._project.class_at(p) or cls).methods}
         loops = [
-            f for m in methods if (at := self._project.method(place, m)) is not None and (f := self._project.function(*at)) is not None and f.forever
+            f
+            for m in methods
+            if (at := self._project.method(place, m)) is not None
+            and (f := self._project.function(*at)) is not None
+            and f.forever
         ]
         loops = [f for f in loops if set(words(f.name)) & _LOOP_WORDS]
         if loops:
@@ -119,9 +159,13 @@ class Lifetimes:
             return next(a for a in answers if a.value == "keyed")
         tail = words(name)[-2:]
         if tail and tail[-1] in _SHORT_WORDS:
-            return Answer("short", f"`{name}` is named like something of one request or call", place.path, cls.line)
+            return Answer(
+                "short", f"`{name}` is named like something of one request or call", place.path, cls.line
+            )
         if set(tail) & _LONG_WORDS:
-            return Answer("likely-long", f"`{name}` is named like something that a process keeps", place.path, cls.line)
+            return Answer(
+                "likely-long", f"`{name}` is named like something that a process keeps", place.path, cls.line
+            )
         if answers and any(a.value in ("short", "likely-short") for a in answers):
             return Answer("likely-short", answers[0].reason, answers[0].path, answers[0].line)
         return Answer("unknown", f"nothing tells how long a `{name}` lives", place.path, cls.line)
@@ -131,7 +175,10 @@ class Lifetimes:
 
     def _is_data(self, place: Place) -> bool:
         cls = self._project.class_at(place)
-        return cls is not None and any(d.partition(":")[2].removesuffix(".()") in _DATA_DECORATORS or d.rstrip(".()") in _DATA_DECORATORS for d in cls.decorators)
+        return cls is not None and any(
+            d.partition(":")[2].removesuffix(".()") in _DATA_DECORATORS or d.rstrip(".()") in _DATA_DECORATORS
+            for d in cls.decorators
+        )
 
     def _sites(self, place: Place) -> list[tuple[str, Call]]:
         found = list(self._project.constructions.get(place, ()))
@@ -145,14 +192,20 @@ class Lifetimes:
             usage = usage[6:]
         verb, _, rest = usage.partition(":")
         name = place.name.rpartition(".")[2]
-        if call.func < 0 and verb in ("name", "arg", "drop", "element", "") or rest.startswith("m:") and verb in ("name", "store"):
+        if (call.func < 0 and verb in ("name", "arg", "drop", "element", "")) or (
+            rest.startswith("m:") and verb in ("name", "store")
+        ):
             return Answer("process", f"a `{name}` is made at module level", path, call.line)
         if verb == "store" and rest.startswith(("i:", "c:")):
             owner = rest.partition(":")[2].rpartition(".")[0].removesuffix("[]")
             if rest.startswith("c:") or "[]" in rest:
                 return self._stored_element(rest.partition("[")[0], path, call, name)
             holder = self._project.class_named(owner, path)
-            return self.of_class(holder, depth - 1) if holder is not None else Answer("unknown", "held by an unknown class", path, call.line)
+            return (
+                self.of_class(holder, depth - 1)
+                if holder is not None
+                else Answer("unknown", "held by an unknown class", path, call.line)
+            )
         if verb == "with":
             return Answer("short", f"`{name}` is used in a `with`", path, call.line)
         if verb == "name":
@@ -161,7 +214,9 @@ class Lifetimes:
             return Answer("short", f"a `{name}` is made and dropped in one expression", path, call.line)
         if verb == "return":
             return Answer("unknown", f"a `{name}` is returned to the caller", path, call.line)
-        return Answer("unknown" if verb == "arg" else "short", f"a `{name}` is made inside a call", path, call.line)
+        return Answer(
+            "unknown" if verb == "arg" else "short", f"a `{name}` is made inside a call", path, call.line
+        )
 
     def _local(self, path: str, call: Call, name: str, depth: int) -> Answer:
         """A local: short, unless the function runs for ever, or it is stored in something that lives longer."""
@@ -170,17 +225,43 @@ class Lifetimes:
         if function is None:
             return Answer("process", f"a `{name}` is made at module level", path, call.line)
         for owner, tags, line, index in facts.stored:
-            if index == call.func and f"new:{name}" in tags.replace(f".{name}", f":{name}") and owner.startswith(("i:", "m:")) and line >= call.line:
+            if (
+                index == call.func
+                and f"new:{name}" in tags.replace(f".{name}", f":{name}")
+                and owner.startswith(("i:", "m:"))
+                and line >= call.line
+            ):
                 if owner.startswith("m:"):
                     return Answer("process", f"a `{name}` is kept in a module global", path, line)
                 holder = self._project.class_named(owner.partition(":")[2].rpartition(".")[0], path)
                 if holder is not None and depth > 0:
                     return self.of_class(holder, depth - 1)
         for event in facts.events:
-            if event.func == call.func and event.op is Op.GROW and any(t.endswith(name) and t.startswith("new:") for t in event.value_origins):
+            if (
+                event.func == call.func
+                and event.op is Op.GROW
+                and any(t.endswith(name) and t.startswith("new:") for t in event.value_origins)
+            ):
                 return self._stored_element(event.owner, path, call, name)
-        if function.name in ("main", "_main", "amain", "serve", "run_server", "lifespan", "create_app", "get_app", "make_app", "async_main", "cli") or (function.forever and not call.flags & Flag.FOREVER):
-            return Answer("long", f"a `{name}` is made in `{function.name}`, which lasts as long as the program", path, call.line)
+        if function.name in (
+            "main",
+            "_main",
+            "amain",
+            "serve",
+            "run_server",
+            "lifespan",
+            "create_app",
+            "get_app",
+            "make_app",
+            "async_main",
+            "cli",
+        ) or (function.forever and not call.flags & Flag.FOREVER):
+            return Answer(
+                "long",
+                f"a `{name}` is made in `{function.name}`, which lasts as long as the program",
+                path,
+                call.line,
+            )
         if _MAKER.match(function.name):
             return Answer("unknown", f"a `{name}` is made by `{function.name}`", path, call.line)
         return Answer("likely-short", f"a `{name}` is a local of `{function.name}`", path, call.line)
@@ -188,8 +269,15 @@ class Lifetimes:
     def _stored_element(self, owner: str, path: str, call: Call, name: str) -> Answer:
         subject = self._project.subjects.get(Place(path, owner))
         if subject is None:
-            return Answer("keyed", f"each `{name}` is an entry of `{owner.partition(':')[2]}`", path, call.line)
+            return Answer(
+                "keyed", f"each `{name}` is an entry of `{owner.partition(':')[2]}`", path, call.line
+            )
         removed = subject.events(Op.SHRINK, Op.CLEAR, Op.TRIM)
         if not removed and subject.scope in "mc":
-            return Answer("process", f"each `{name}` is kept in `{subject.name}`, from which nothing is removed", path, call.line)
+            return Answer(
+                "process",
+                f"each `{name}` is kept in `{subject.name}`, from which nothing is removed",
+                path,
+                call.line,
+            )
         return Answer("keyed", f"each `{name}` is an entry of `{subject.name}`", path, call.line)

@@ -183,6 +183,8 @@ class FileFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     module_refs: tuple[str, ...] = ()
     all_names: tuple[str, ...] = ()
     script: bool = False  # has an `if __name__ == "__main__"` block
-    stored: tuple[tuple[str, str, int, int], ...] = ()  # (owner, origin, line, func) of plain attribute stores
+    stored: tuple[
+        tuple[str, str, int, int], ...
+    ] = ()  # (owner, origin, line, func) of plain attribute stores
     comments: tuple[Comment, ...] = ()
     generated: bool = False

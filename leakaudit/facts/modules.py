@@ -57,7 +57,9 @@ class Modules:
         if level:
             base = folder[: len(folder) - (level - 1)] if level > 1 else folder
             inside = self._paths.get(base)
-            return self._longest(base, names) or ((inside, ".".join(names)) if inside is not None and names else None)
+            return self._longest(base, names) or (
+                (inside, ".".join(names)) if inside is not None and names else None
+            )
         found = self._longest(folder, names)
         if found is not None:
             return found

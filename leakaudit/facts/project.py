@@ -73,7 +73,7 @@ class Project:
             return place
         root, _, rest = name.partition(".")
         again = self.files[target].imports.get(root)
-        if again is not None and hops < 4 and target != path:  # noqa: PLR2004 - re-exported through a few packages
+        if again is not None and hops < 4 and target != path:
             return self._imported_class(again + (f".{rest}" if rest else ""), target, hops + 1)
         return None
 
@@ -124,8 +124,15 @@ class Project:
         """Return how many different entries an event can add."""
         enum = self._enum_key(subject) if seen.event.depth == 0 else ""
         if enum:
-            return Answer("finite", f"`{subject.name}` is keyed by the enum `{enum}`", subject.path, subject.container.line)
-        return keys.domain(seen.event, sequence=subject.container.kind in ("list", "deque", "queue", "buffer"))
+            return Answer(
+                "finite",
+                f"`{subject.name}` is keyed by the enum `{enum}`",
+                subject.path,
+                subject.container.line,
+            )
+        return keys.domain(
+            seen.event, sequence=subject.container.kind in ("list", "deque", "queue", "buffer")
+        )
 
     def _enum_key(self, subject: Subject) -> str:
         """The name of the enum (or other finite type) that the annotation gives as the key's type, or ""."""
@@ -136,7 +143,11 @@ class Project:
         if keys.is_finite_annotation(first):
             return first
         place = self.class_named(first, subject.path)
-        return first if place is not None and any(b.endswith(("Enum", "Flag")) for b in self.base_names(place)) else ""
+        return (
+            first
+            if place is not None and any(b.endswith(("Enum", "Flag")) for b in self.base_names(place))
+            else ""
+        )
 
     def cleanup(self, subject: Subject) -> Cleanup:
         """Return the grade of what keeps a container small."""
@@ -155,8 +166,15 @@ class Project:
                 continue
             gained = {s.event.key for s in subject.events(Op.GROW) if s.event.key}
             for seen in subject.events(Op.SHRINK):
-                if seen.event.key and seen.event.key in gained and seen.event.depth == 0 and not seen.event.flags & Flag.CALLBACK:
-                    found.setdefault((place.path, subject.scope, subject.cls, seen.event.key), []).append(seen)
+                if (
+                    seen.event.key
+                    and seen.event.key in gained
+                    and seen.event.depth == 0
+                    and not seen.event.flags & Flag.CALLBACK
+                ):
+                    found.setdefault((place.path, subject.scope, subject.cls, seen.event.key), []).append(
+                        seen
+                    )
         return found
 
     # -- classes ----------------------------------------------------------------------------------------------------
@@ -244,7 +262,9 @@ class Project:
             return self._attribute(cls, attributes, found) if cls is not None else None
         return None
 
-    def _imported(self, dotted: str, path: str, found: Mapping[Place, Subject], hops: int = 4) -> Place | None:
+    def _imported(
+        self, dotted: str, path: str, found: Mapping[Place, Subject], hops: int = 4
+    ) -> Place | None:
         located = self.modules.locate(dotted, path)
         if located is None or not located[1]:
             return None

@@ -12,7 +12,10 @@ from leakaudit.facts.model import Call, Function, Op
 from leakaudit.facts.project import Project
 from leakaudit.facts.tables import REGISTER_NAMES, REGISTER_PREFIXES
 
-_UNDO = re.compile(r"(^|_)(remove|un|off|discard|detach|disconnect|dispose|cancel|clear|del|delete|deregister|reset|pop|stop|close)", re.IGNORECASE)
+_UNDO = re.compile(
+    r"(^|_)(remove|un|off|discard|detach|disconnect|dispose|cancel|clear|del|delete|deregister|reset|pop|stop|close)",
+    re.IGNORECASE,
+)
 #: Callees that run the callable at once, or hold it no longer than one operation.
 _TRANSIENT = frozenset(
     "map filter sorted min max reduce partial wraps run run_sync to_thread run_in_executor submit create_task gather wait_for wait Thread Timer Process "
@@ -55,7 +58,11 @@ def registers(callee: str) -> bool:
     name = callee.replace(":", ".").rpartition(".")[2]
     if name in _TRANSIENT or _UNDO.match(name):
         return False
-    return name in REGISTER_NAMES or name.startswith(REGISTER_PREFIXES) or name.endswith(("_handler", "_callback", "_listener", "_hook", "_observer"))
+    return (
+        name in REGISTER_NAMES
+        or name.startswith(REGISTER_PREFIXES)
+        or name.endswith(("_handler", "_callback", "_listener", "_hook", "_observer"))
+    )
 
 
 def _arguments(call: Call) -> Iterator[tuple[int | str, str]]:
@@ -69,14 +76,31 @@ def _nested(argument: str, nested: dict[str, int], functions: tuple[Function, ..
         return nested.get(first[8:])
     if first == "lambda" or "|lambda" in argument:
         for index, function in enumerate(functions):
-            if function.captures and function.name == "<lambda>" and function.parent == call.func and call.line <= function.line <= call.end_line:
+            if (
+                function.captures
+                and function.name == "<lambda>"
+                and function.parent == call.func
+                and call.line <= function.line <= call.end_line
+            ):
                 return index
     return None
 
 
-def _registration(project: Project, path: str, call: Call, position: int | str, index: int, function: Function) -> Registration:
+def _registration(
+    project: Project, path: str, call: Call, position: int | str, index: int, function: Function
+) -> Registration:
     registry = _registry(project, path, call, position)
-    return Registration(path, call.line, call.column, call.callee, call.func, function, index, registry, _undone(project, path, call, function, registry))
+    return Registration(
+        path,
+        call.line,
+        call.column,
+        call.callee,
+        call.func,
+        function,
+        index,
+        registry,
+        _undone(project, path, call, function, registry),
+    )
 
 
 def _registry(project: Project, path: str, call: Call, position: int | str) -> Subject | None:
@@ -97,7 +121,9 @@ def _registry(project: Project, path: str, call: Call, position: int | str) -> S
     name = names[position] if isinstance(position, int) and position < len(names) else position
     for subject in project.subjects.values():
         for seen in subject.events(Op.GROW):
-            if (seen.path, seen.event.func) == target and any(t.startswith(f"param:{name}:") for t in seen.event.value_origins):
+            if (seen.path, seen.event.func) == target and any(
+                t.startswith(f"param:{name}:") for t in seen.event.value_origins
+            ):
                 return subject
     return None
 
@@ -107,7 +133,9 @@ def _undone(project: Project, path: str, call: Call, function: Function, registr
     facts = project.files[path]
     for other in facts.calls:
         name = other.callee.rpartition(".")[2].partition(":")[2] or other.callee.rpartition(".")[2]
-        if _UNDO.search(name) and any(f"closure:{function.qualname}" in a for a in (*other.args, *(v for _, v in other.keywords))):
+        if _UNDO.search(name) and any(
+            f"closure:{function.qualname}" in a for a in (*other.args, *(v for _, v in other.keywords))
+        ):
             return Answer("yes", f"`{name}` takes it out again", path, other.line)
         same_place = other.callee == call.callee and other.func == call.func and other.line > call.line
         if same_place and any(a == "const:None" for a in other.args):

@@ -19,6 +19,8 @@ _NAMED = frozenset("task tasks future futures fut futs thread threads timer time
 _STOPPING = frozenset(
     "cancel stop shutdown close terminate kill destroy teardown dispose exit aexit del quit abort finalize unload aclose interrupt".split()
 )
+_ACCESSORS = frozenset("get pop popleft popitem setdefault next getattr".split())
+_PUTS = frozenset("append add appendleft insert []= setdefault".split())
 _CLEANUP = {NONE: 2, CLEAR_ONLY: 1, "uncalled": 2, BY_NAME: -3}
 
 
@@ -48,9 +50,16 @@ def holds_tasks(subject: Subject) -> bool:
 def _is_task(seen: Seen) -> bool:
     for tag in seen.event.value_origins[:3]:
         verb, _, name = tag.partition(":")
-        if verb in ("call", "new") and name.rpartition(".")[2] in TASK_CALLS and not name.startswith("psutil."):
+        if (
+            verb in ("call", "new")
+            and name.rpartition(".")[2] in TASK_CALLS
+            and not name.startswith("psutil.")
+        ):
             return True
-    made = any(tag.startswith("call:") for tag in seen.event.value_origins[:2])
+    made = any(
+        tag.startswith("call:") and tag.rpartition(".")[2] not in _ACCESSORS
+        for tag in seen.event.value_origins[:2]
+    )
     return made and bool(set(words(seen.event.value)[-1:]) & _NAMED)
 
 
@@ -60,12 +69,16 @@ def retained(project: Project, subject: Subject) -> Retained | None:
     if cleanup.effective:
         return None
     lifetime = project.lifetime(subject)
-    found = [_weigh(project, subject, site, lifetime, cleanup) for site in judge.sites(project, subject) if _stores_one(subject, site)]
+    found = [
+        _weigh(project, subject, site, lifetime, cleanup)
+        for site in judge.sites(project, subject)
+        if _stores_one(subject, site)
+    ]
     return max(found, key=lambda r: r.score, default=None)
 
 
 def _stores_one(subject: Subject, site: Seen) -> bool:
-    if site.event.op is not Op.GROW or site.event.depth:
+    if site.event.op is not Op.GROW or site.event.depth or site.event.method not in _PUTS:
         return False
     return _is_task(site) or _ANNOTATION.search(subject.container.annotation) is not None
 
@@ -95,7 +108,7 @@ def _weigh(project: Project, subject: Subject, site: Seen, lifetime: Answer, cle
         Evidence("lifetime", lifetime.value, lifetime.reason, judge.LIFETIME[lifetime.value], _at(lifetime)),
         Evidence("context", context.value, context.reason, judge.CONTEXT[context.value], _at(context)),
         Evidence("cleanup", cleanup.grade, cleanup.reason, _CLEANUP.get(cleanup.grade, 0)),
-        Evidence("value", "task", f"`{site.event.value}` stays after its work is done", 1),
+        Evidence("value", "task", f"`{site.event.value}` stays after its work is done", 2),
     ]
     if site.event.key:
         key = project.key_domain(subject, site)

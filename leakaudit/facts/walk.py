@@ -14,8 +14,17 @@ from leakaudit.facts.tables import CLEAR_METHODS, GROW_METHODS, INTERESTING_CALL
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _EXITS = (ast.Return, ast.Raise, ast.Continue, ast.Break)
-_READ_METHODS = {"get": Use.GET, "items": Use.ITER, "values": Use.ITER, "keys": Use.ITER, "copy": Use.ITER, "index": Use.GET}
-_RUNNING = re.compile(r"(^|[^a-z])(running|is_running|alive|active|stop|stopped|stopping|shutdown|closed|closing|done|finished|connected|exit|quit|terminate|keep_\w+|is_set|should_\w+|_?run)([^a-z]|$)")
+_READ_METHODS = {
+    "get": Use.GET,
+    "items": Use.ITER,
+    "values": Use.ITER,
+    "keys": Use.ITER,
+    "copy": Use.ITER,
+    "index": Use.GET,
+}
+_RUNNING = re.compile(
+    r"(^|[^a-z])(running|is_running|alive|active|stop|stopped|stopping|shutdown|closed|closing|done|finished|connected|exit|quit|terminate|keep_\w+|is_set|should_\w+|_?run)([^a-z]|$)"
+)
 _LEAVES = (ast.Constant, ast.Pass, ast.Break, ast.Continue, ast.Load, ast.Store, ast.Del)
 
 
@@ -54,7 +63,7 @@ class Walk:
         for name in node._fields:
             value = getattr(node, name, None)
             if value.__class__ is list:
-                for item in value:  # type: ignore[union-attr]
+                for item in value:
                     if isinstance(item, ast.AST):
                         self.visit(item)
             elif isinstance(value, ast.AST):
@@ -66,8 +75,12 @@ class Walk:
         visit = self.visit
         for statement in statements:
             visit(statement)
-            if statement.__class__ is ast.If and not statement.orelse and isinstance(statement.body[-1], _EXITS):  # type: ignore[attr-defined]
-                test = statement.test  # type: ignore[attr-defined]
+            if (
+                statement.__class__ is ast.If
+                and not statement.orelse
+                and isinstance(statement.body[-1], _EXITS)
+            ):
+                test = statement.test
                 self.guards.append(ast.UnaryOp(ast.Not(), test))
                 if self.frame.kind == "function" and depth == 0:
                     self.frame.exits.append(test)
@@ -86,11 +99,30 @@ class Walk:
         self.visit(node)
         self.usage = before
 
-    def event(self, path: str, op: int, method: str, node: ast.AST, key: ast.AST | None = None, value: ast.AST | None = None, flags: int = 0) -> None:
+    def event(
+        self,
+        path: str,
+        op: int,
+        method: str,
+        node: ast.AST,
+        key: ast.AST | None = None,
+        value: ast.AST | None = None,
+        flags: int = 0,
+    ) -> None:
         if path:
             frame = self.frame
             frame.events.append(
-                RawEvent(path, op, method, node, frame.index, key, value, tuple(self.guards[-4:]), self.flags | flags)
+                RawEvent(
+                    path,
+                    op,
+                    method,
+                    node,
+                    frame.index,
+                    key,
+                    value,
+                    tuple(self.guards[-4:]),
+                    self.flags | flags,
+                )
             )
 
     def use(self, node: ast.AST, mask: int) -> None:
@@ -116,8 +148,18 @@ class Walk:
             if default is not None:
                 self.visit(default)
         decorators = tuple(dotted(d) or "?" for d in node.decorator_list)
-        qualname = f"{outer.qualname}.<locals>.{node.name}" if outer.kind == "function" else _join(outer.qualname, node.name)
-        kind = "static" if "staticmethod" in decorators else "class" if "classmethod" in decorators or node.name in ("__init_subclass__", "__class_getitem__") else ""
+        qualname = (
+            f"{outer.qualname}.<locals>.{node.name}"
+            if outer.kind == "function"
+            else _join(outer.qualname, node.name)
+        )
+        kind = (
+            "static"
+            if "staticmethod" in decorators
+            else "class"
+            if "classmethod" in decorators or node.name in ("__init_subclass__", "__class_getitem__")
+            else ""
+        )
         if any(d.endswith("property") for d in decorators):
             kind = "property"
         frame = self._enter_function(node, qualname, kind, decorators)
@@ -132,7 +174,9 @@ class Walk:
         for default in (*node.args.defaults, *node.args.kw_defaults):
             if default is not None:
                 self.visit(default)
-        frame = self._enter_function(node, f"{outer.qualname}.<lambda>" if outer.qualname else "<lambda>", "", ())
+        frame = self._enter_function(
+            node, f"{outer.qualname}.<lambda>" if outer.qualname else "<lambda>", "", ()
+        )
         guards, self.guards = self.guards, []
         flags, self.flags = self.flags, 0
         self.frame = frame
@@ -146,11 +190,22 @@ class Walk:
         cls = outer.cls if outer.kind == "class" else ""
         frame = Frame(qualname, "function", len(self.functions), cls=cls, parent=outer)
         arguments: ast.arguments = node.args  # type: ignore[attr-defined]
-        for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, *filter(None, (arguments.vararg, arguments.kwarg))):
+        for argument in (
+            *arguments.posonlyargs,
+            *arguments.args,
+            *arguments.kwonlyargs,
+            *filter(None, (arguments.vararg, arguments.kwarg)),
+        ):
             frame.params.add(argument.arg)
             frame.bound.add(argument.arg)
             if argument.annotation is not None:
                 frame.annotations[argument.arg] = annotation_text(argument.annotation)
+        if arguments.defaults:
+            for argument, default in zip(
+                reversed((*arguments.posonlyargs, *arguments.args)), reversed(arguments.defaults)
+            ):
+                if default.__class__ is ast.Attribute:  # `lambda done, tasks=self.tasks: tasks.discard(done)`
+                    frame.aliases[argument.arg] = access_path(default)
         self.functions.append((frame, node, decorators, kind))
         self.frames.append(frame)
         return frame
@@ -187,7 +242,11 @@ class Walk:
             self.visit(base)
         outer.bound.add(node.name)
         outer.classes.add(node.name)
-        qualname = f"{outer.qualname}.<locals>.{node.name}" if outer.kind == "function" else _join(outer.qualname, node.name)
+        qualname = (
+            f"{outer.qualname}.<locals>.{node.name}"
+            if outer.kind == "function"
+            else _join(outer.qualname, node.name)
+        )
         frame = Frame(qualname, "class", outer.index, cls=qualname, parent=outer)
         self.frames.append(frame)
         self.frame = frame
@@ -202,9 +261,16 @@ class Walk:
         keywords = tuple(f"{k.arg}={short_text(k.value)}" for k in node.keywords)
         self.classes.append(
             Class(
-                qualname, node.lineno, node.end_lineno or node.lineno,
+                qualname,
+                node.lineno,
+                node.end_lineno or node.lineno,
                 tuple(filter(None, (dotted(b).replace(".[]", "").replace("[]", "") for b in node.bases))),
-                tuple(dotted(d) or "?" for d in node.decorator_list), methods, outer.index, keywords, names, node.col_offset + 1,
+                tuple(dotted(d) or "?" for d in node.decorator_list),
+                methods,
+                outer.index,
+                keywords,
+                names,
+                node.col_offset + 1,
             )
         )
 
@@ -212,7 +278,9 @@ class Walk:
 
     def visit_Import(self, node: ast.Import) -> None:
         for alias in node.names:
-            self.imports[alias.asname or alias.name.partition(".")[0]] = alias.name if alias.asname else alias.name.partition(".")[0]
+            self.imports[alias.asname or alias.name.partition(".")[0]] = (
+                alias.name if alias.asname else alias.name.partition(".")[0]
+            )
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
         base = "." * node.level + (node.module or "")
@@ -229,7 +297,11 @@ class Walk:
     def visit_Assign(self, node: ast.Assign) -> None:
         value = node.value
         first = node.targets[0]
-        if isinstance(first, (ast.Tuple, ast.List)) and isinstance(value, (ast.Tuple, ast.List)) and len(first.elts) == len(value.elts):
+        if (
+            isinstance(first, (ast.Tuple, ast.List))
+            and isinstance(value, (ast.Tuple, ast.List))
+            and len(first.elts) == len(value.elts)
+        ):
             for target, part in zip(first.elts, value.elts):
                 self.expression(part, self._usage_of(target))
                 self.assign(target, part, node)
@@ -272,7 +344,9 @@ class Walk:
             if is_container(value):
                 frame.containers.append((name, value, node, annotation, self.flags))
             if frame.kind == "module" and name == "__all__" and isinstance(value, (ast.List, ast.Tuple)):
-                self.all_names = tuple(e.value for e in value.elts if isinstance(e, ast.Constant) and isinstance(e.value, str))
+                self.all_names = tuple(
+                    e.value for e in value.elts if isinstance(e, ast.Constant) and isinstance(e.value, str)
+                )
             if name in frame.globals or name in frame.nonlocals or frame.kind == "function":
                 self.event(name, self._rebind_op(name, value), "=", node, None, value)
             return
@@ -303,7 +377,11 @@ class Walk:
     def _rebind_op(self, path: str, value: ast.AST) -> int:
         if isinstance(value, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
             return Op.TRIM if access_path(value.generators[0].iter).startswith(path) else Op.REBIND
-        if isinstance(value, ast.Subscript) and isinstance(value.slice, ast.Slice) and access_path(value.value) == path:
+        if (
+            isinstance(value, ast.Subscript)
+            and isinstance(value.slice, ast.Slice)
+            and access_path(value.value) == path
+        ):
             return Op.TRIM
         if isinstance(value, ast.BinOp):
             if access_path(value.left) == path or access_path(value.right) == path:
@@ -311,9 +389,13 @@ class Walk:
         elif isinstance(value, ast.Call):
             if any(_reads_part(argument, path) for argument in value.args):
                 return Op.TRIM
-        elif isinstance(value, (ast.List, ast.Set, ast.Tuple)) and any(isinstance(e, ast.Starred) and access_path(e.value) == path for e in value.elts):
-            return Op.GROW
-        elif isinstance(value, ast.Dict) and any(k is None and access_path(v) == path for k, v in zip(value.keys, value.values)):
+        elif (
+            isinstance(value, (ast.List, ast.Set, ast.Tuple))
+            and any(isinstance(e, ast.Starred) and access_path(e.value) == path for e in value.elts)
+        ) or (
+            isinstance(value, ast.Dict)
+            and any(k is None and access_path(v) == path for k, v in zip(value.keys, value.values))
+        ):
             return Op.GROW
         return Op.REBIND
 
@@ -343,7 +425,7 @@ class Walk:
                 self.visit(target.slice)
                 path = access_path(target.value)
                 whole = isinstance(target.slice, ast.Slice)
-                op = (Op.TRIM if _has_bounds(target.slice) else Op.CLEAR) if whole else Op.SHRINK  # type: ignore[arg-type]
+                op = (Op.TRIM if _has_bounds(target.slice) else Op.CLEAR) if whole else Op.SHRINK
                 self.event(path, op, "del", node, target.slice)
             elif isinstance(target, ast.Attribute):
                 self.visit(target.value)
@@ -486,7 +568,13 @@ class Walk:
     def visit_Attribute(self, node: ast.Attribute) -> None:
         attr = node.attr
         if attr in SHRINK_METHODS or attr in CLEAR_METHODS:
-            self.event(access_path(node.value), Op.CLEAR if attr in CLEAR_METHODS else Op.SHRINK, attr, node, flags=Flag.CALLBACK)
+            self.event(
+                access_path(node.value),
+                Op.CLEAR if attr in CLEAR_METHODS else Op.SHRINK,
+                attr,
+                node,
+                flags=Flag.CALLBACK,
+            )
         elif attr in ("append", "add", "put_nowait", "appendleft") and self.usage != "call":
             self.event(access_path(node.value), Op.GROW, attr, node, flags=Flag.CALLBACK)
         self.expression(node.value, "receiver")
@@ -504,9 +592,18 @@ class Walk:
             if isinstance(operator, (ast.In, ast.NotIn)):
                 self.use(right, Use.IN)
         for side in (node.left, *node.comparators):
-            if isinstance(side, ast.Call) and isinstance(side.func, ast.Name) and side.func.id == "len" and side.args:
+            if (
+                isinstance(side, ast.Call)
+                and isinstance(side.func, ast.Name)
+                and side.func.id == "len"
+                and side.args
+            ):
                 self.event(access_path(side.args[0]), Op.MEASURE, "len", node)
-            elif isinstance(side, ast.Call) and isinstance(side.func, ast.Attribute) and side.func.attr in ("qsize", "full", "__len__"):
+            elif (
+                isinstance(side, ast.Call)
+                and isinstance(side.func, ast.Attribute)
+                and side.func.attr in ("qsize", "full", "__len__")
+            ):
                 self.event(access_path(side.func.value), Op.MEASURE, side.func.attr, node)
         self.usage = ""
         for side in (node.left, *node.comparators):
@@ -557,7 +654,7 @@ class Walk:
             return True
         return any(
             argument.__class__ is ast.Lambda
-            or (argument.__class__ is ast.Name and argument.id in self.frame.functions)  # type: ignore[attr-defined]
+            or (argument.__class__ is ast.Name and argument.id in self.frame.functions)
             or (argument.__class__ is ast.Attribute and access_path(argument).startswith("self."))
             for argument in (*node.args, *(k.value for k in node.keywords))
         )
@@ -580,13 +677,16 @@ class Walk:
 
     def _helper_call(self, node: ast.Call, name: str) -> None:
         arguments = node.args
-        if name in ("heappush", "heappushpop", "insort", "insort_left", "insort_right") and len(arguments) > 1:
+        if (
+            name in ("heappush", "heappushpop", "insort", "insort_left", "insort_right")
+            and len(arguments) > 1
+        ):
             self.event(access_path(arguments[0]), Op.GROW, name, node, None, arguments[1])
         elif name == "heappop" and arguments:
             self.event(access_path(arguments[0]), Op.SHRINK, name, node)
         elif name in ("setattr", "delattr") and len(arguments) > 1 and isinstance(arguments[1], ast.Constant):
             base = access_path(arguments[0])
-            self.event(f"{base}.{arguments[1].value}" if base else "", Op.REBIND, name, node)
+            self.event(f"{base}.{arguments[1].value!s}" if base else "", Op.REBIND, name, node)
         else:
             for argument in (*arguments, *(k.value for k in node.keywords)):
                 if isinstance(argument, (ast.Name, ast.Attribute)):
@@ -597,7 +697,9 @@ def _runs_on(node: ast.While) -> bool:
     """`while True`, `while not stopped`, and a loop that sleeps or waits between its turns."""
     if isinstance(node.test, ast.Constant):
         return bool(node.test.value)
-    if isinstance(node.test, ast.Compare) and not any(isinstance(o, (ast.Is, ast.IsNot, ast.NotIn)) for o in node.test.ops):
+    if isinstance(node.test, ast.Compare) and not any(
+        isinstance(o, (ast.Is, ast.IsNot, ast.NotIn)) for o in node.test.ops
+    ):
         return _sleeps(node)
     if _RUNNING.search(short_text(node.test)):
         return True
@@ -608,13 +710,15 @@ def _sleeps(node: ast.While) -> bool:
     for statement in node.body:
         for part in ast.walk(statement):
             if isinstance(part, ast.Call):
-                name = part.func.attr if isinstance(part.func, ast.Attribute) else getattr(part.func, "id", "")
+                name = (
+                    part.func.attr if isinstance(part.func, ast.Attribute) else getattr(part.func, "id", "")
+                )
                 if name in ("sleep", "wait", "wait_for", "poll", "select", "accept"):
                     return True
     return False
 
 
-def _nothing(node: ast.AST) -> None:
+def _nothing(_: ast.AST) -> None:
     return None
 
 
@@ -623,7 +727,9 @@ def _join(prefix: str, name: str) -> str:
 
 
 def _is_empty(node: ast.AST) -> bool:
-    return (isinstance(node, (ast.List, ast.Tuple)) and not node.elts) or (isinstance(node, ast.Dict) and not node.keys)
+    return (isinstance(node, (ast.List, ast.Tuple)) and not node.elts) or (
+        isinstance(node, ast.Dict) and not node.keys
+    )
 
 
 def _has_bounds(node: ast.AST) -> bool:
@@ -635,7 +741,12 @@ def _is_main_test(node: ast.AST) -> bool:
 
 
 def _iterated(node: ast.AST) -> ast.AST:
-    while isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args and node.func.id in ("list", "tuple", "sorted", "enumerate", "reversed", "iter", "set"):
+    while (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.args
+        and node.func.id in ("list", "tuple", "sorted", "enumerate", "reversed", "iter", "set")
+    ):
         node = node.args[0]
     return node
 
@@ -649,7 +760,9 @@ def _reads_part(argument: ast.AST, path: str) -> bool:
     return False
 
 
-def _grow_parts(what: str, arguments: list[ast.expr], keywords: list[ast.keyword]) -> tuple[ast.AST | None, ast.AST | None]:
+def _grow_parts(
+    what: str, arguments: list[ast.expr], keywords: list[ast.keyword]
+) -> tuple[ast.AST | None, ast.AST | None]:
     if what == "key":
         return (arguments[0] if arguments else None), (arguments[1] if len(arguments) > 1 else None)
     if what == "second":

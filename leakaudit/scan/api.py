@@ -51,26 +51,40 @@ class Scan:
     files: tuple[str, ...] = ()
 
 
-def scan(paths: Sequence[str | Path], options: ScanOptions | None = None, progress: Callable[[int, int], None] | None = None) -> Report:
+def scan(
+    paths: Sequence[str | Path],
+    options: ScanOptions | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Report:
     """Return all findings of the files under `paths`; raises UsageError when there is no Python file."""
     return examine(paths, options, progress).report
 
 
-def examine(paths: Sequence[str | Path], options: ScanOptions | None = None, progress: Callable[[int, int], None] | None = None) -> Scan:
+def examine(
+    paths: Sequence[str | Path],
+    options: ScanOptions | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Scan:
     """Scan, and return the report with what decides the findings' fate."""
     started = time.perf_counter()
     options = options or ScanOptions()
     rules = select_rules(load_rules(options.rules_dirs), options.select, options.ignore)
     found = discover([os.fspath(p) for p in paths], options.exclude, options.force_exclude, options.root)
     if not found.files and not found.errors and not found.nothing_asked:
-        raise UsageError(f"no Python files under {', '.join(map(str, paths))}", "name a folder or file that holds some")
-    cache = Cache(Path(options.cache_dir) if options.cache_dir else default_folder()) if options.cache else None
+        raise UsageError(
+            f"no Python files under {', '.join(map(str, paths))}", "name a folder or file that holds some"
+        )
+    cache = (
+        Cache(Path(options.cache_dir) if options.cache_dir else default_folder()) if options.cache else None
+    )
     try:
         collected = collect(found.files, cache, options.jobs or os.cpu_count() or 1, progress)
     finally:
         if cache is not None:
             cache.close()
-    findings, rule_errors = run_rules(collected.facts, rules, options.confidence, tuple(map(os.fspath, paths)))
+    findings, rule_errors = run_rules(
+        collected.facts, rules, options.confidence, tuple(os.fspath(p) for p in paths)
+    )
     report = Report(
         kind="scan",
         findings=tuple(_per_file(findings, options, rules)),
@@ -88,7 +102,9 @@ def scan_source(files: Mapping[str, str], rules: Iterable[Rule] | None = None) -
     from leakaudit.facts.extract import extract
 
     facts = {path: extract(text, path) for path, text in files.items()}
-    return tuple(run_rules(facts, tuple(rules) if rules is not None else load_rules(), Confidence.LOW, (), files)[0])
+    return tuple(
+        run_rules(facts, tuple(rules) if rules is not None else load_rules(), Confidence.LOW, (), files)[0]
+    )
 
 
 def run_rules(
@@ -125,7 +141,10 @@ def run_rules(
 
 def _demotion(path: str, roots: tuple[str, ...], facts: FileFacts) -> Evidence | None:
     """Tests, fixtures and generated files below the scanned folder are never more than low."""
-    inner = next((path[len(root.rstrip("/")) + 1 :] for root in roots if path.startswith(root.rstrip("/") + "/")), path.rpartition("/")[2])
+    inner = next(
+        (path[len(root.rstrip("/")) + 1 :] for root in roots if path.startswith(root.rstrip("/") + "/")),
+        path.rpartition("/")[2],
+    )
     if is_test_path(inner) or is_fixture_path(inner):
         return Evidence("place", "test", "the file belongs to the tests", -4)
     if facts.generated:
@@ -138,13 +157,15 @@ def _per_file(findings: Iterable[Finding], options: ScanOptions, rules: Sequence
         return findings
     from pathspec import GitIgnoreSpec
 
-    specs = [(GitIgnoreSpec.from_lines([pattern]), codes) for pattern, codes in options.per_file_ignores.items()]
+    specs = [
+        (GitIgnoreSpec.from_lines([pattern]), codes) for pattern, codes in options.per_file_ignores.items()
+    ]
 
     def kept(finding: Finding) -> bool:
         relative = os.path.relpath(finding.location.path, options.root).replace(os.sep, "/")
         return not any(
-            spec.match_file(relative) and any(matches(code, finding.rule, finding.name) for code in codes) for spec, codes in specs
+            spec.match_file(relative) and any(matches(code, finding.rule, finding.name) for code in codes)
+            for spec, codes in specs
         )
 
     return [f for f in findings if kept(f)]
-

@@ -52,7 +52,7 @@ class Cache:
 
     def _open(self, folder: Path) -> sqlite3.Connection | None:
         path = folder / "facts-1.sqlite"
-        for _ in range(2):
+        for _ in range(2):  # a damaged file is thrown away once
             try:
                 folder.mkdir(parents=True, exist_ok=True)
                 connection = sqlite3.connect(path, timeout=5, isolation_level=None)
@@ -102,18 +102,25 @@ class Cache:
         with contextlib.suppress(sqlite3.Error):
             self._connection.execute("BEGIN IMMEDIATE")
             self._connection.executemany(
-                "INSERT OR REPLACE INTO facts VALUES (?, ?, ?)", [(k, self._encoder.encode(f), now) for k, f in facts.items()]
+                "INSERT OR REPLACE INTO facts VALUES (?, ?, ?)",
+                [(k, self._encoder.encode(f), now) for k, f in facts.items()],
             )
-            self._connection.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?)", [(p, s, k) for p, (s, k) in files.items()])
+            self._connection.executemany(
+                "INSERT OR REPLACE INTO files VALUES (?, ?, ?)", [(p, s, k) for p, (s, k) in files.items()]
+            )
             self._connection.execute("COMMIT")
             self._trim(now)
 
     def _trim(self, now: int) -> None:
         connection = self._connection
         assert connection is not None
-        size = connection.execute("SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()").fetchone()[0]
+        size = connection.execute(
+            "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"
+        ).fetchone()[0]
         if size > MAX_BYTES:
-            middle = connection.execute("SELECT used FROM facts ORDER BY used LIMIT 1 OFFSET (SELECT count(*) / 2 FROM facts)").fetchone()
+            middle = connection.execute(
+                "SELECT used FROM facts ORDER BY used LIMIT 1 OFFSET (SELECT count(*) / 2 FROM facts)"
+            ).fetchone()
             connection.execute("DELETE FROM facts WHERE used <= ?", (middle[0] if middle else now - _DAY,))
             connection.execute("DELETE FROM files WHERE key NOT IN (SELECT key FROM facts)")
             connection.execute("VACUUM")

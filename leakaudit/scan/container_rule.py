@@ -18,7 +18,7 @@ class ContainerRule(Rule):
     kinds: ClassVar[tuple[str, ...]] = ()
     scopes: ClassVar[str] = "imc"
 
-    def takes(self, project: Project, subject: Subject, growth: Growth) -> bool:  # noqa: ARG002
+    def takes(self, project: Project, subject: Subject, growth: Growth) -> bool:
         """Tell whether this growing container is this rule's business."""
         return True
 
@@ -54,4 +54,8 @@ class ContainerRule(Rule):
 
 def span(growth: Growth) -> str:
     """Say how long the entries stay."""
-    return "for the life of the process" if growth.lifetime.value in ("process", "long") else "for as long as its owner lives"
+    return (
+        "for the life of the process"
+        if growth.lifetime.value in ("process", "long")
+        else "for as long as its owner lives"
+    )

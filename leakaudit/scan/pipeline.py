@@ -42,7 +42,9 @@ class Extracted:
     line: int | None = None
 
 
-def collect(paths: Sequence[str], cache: Cache | None, jobs: int = 1, progress: Progress | None = None) -> Collected:
+def collect(
+    paths: Sequence[str], cache: Cache | None, jobs: int = 1, progress: Progress | None = None
+) -> Collected:
     """Return the facts of all files, asking the cache first."""
     result = Collected()
     missing = list(paths)

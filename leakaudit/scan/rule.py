@@ -64,7 +64,7 @@ class Rule:
         """Yield what the project's facts make suspicious."""
         raise NotImplementedError
 
-    def check(self, suspect: Suspect, module: Module) -> Finding | None:  # noqa: ARG002
+    def check(self, suspect: Suspect, module: Module) -> Finding | None:
         """Confirm a suspect in its module; the default trusts the facts."""
         return self.finding(suspect)
 
