@@ -98,7 +98,10 @@ class TaskRetained(Rule):
             evidence=retained.evidence,
             related=(
                 Related(put_in, f"put in here: {retained.context.reason}"),
-                *(Related(Location(s.path, s.event.line, s.event.column), retained.cleanup.reason) for s in removals),
+                *(
+                    Related(Location(s.path, s.event.line, s.event.column), retained.cleanup.reason)
+                    for s in removals
+                ),
             ),
             notes=(retained.lifetime.reason, retained.cleanup.reason),
             help=(self._remedy(subject),),
