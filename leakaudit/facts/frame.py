@@ -35,6 +35,15 @@ class RawCall(NamedTuple):
     flags: int
 
 
+class RawRaise(NamedTuple):
+    """A `raise` of something that exists already, before it is resolved."""
+
+    path: str
+    node: ast.expr
+    guards: tuple[ast.AST, ...]
+    flags: int
+
+
 @dataclass(slots=True)
 class Frame:
     """One function (or the module, or a class body) while it is walked."""
@@ -72,6 +81,8 @@ class Frame:
     forever: bool = False
     generator: bool = False
     exits: list[ast.AST] = field(default_factory=list)
+    deleted: set[str] = field(default_factory=set)  # names unbound with `del`
+    raises: list[RawRaise] = field(default_factory=list)
 
     def is_local(self, name: str) -> bool:
         """Tell whether `name` is bound in this very scope."""

@@ -80,7 +80,7 @@ def domain(event: Event, sequence: bool) -> Answer:
 
 
 def _tag(tag: str) -> str:
-    return "fresh" if tag in ("id", "except") or tag.startswith("call:repr") else ""
+    return "fresh" if tag in ("id", "except", "except-text") or tag.startswith("call:repr") else ""
 
 
 def _is_constant_loop(text: str) -> bool:

@@ -167,6 +167,18 @@ class Call(msgspec.Struct, frozen=True, array_like=True, gc=False):
     receiver: tuple[str, ...] = ()  # origins of the receiver
 
 
+class Raise(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A `raise NAME` of something that exists already: a variable, an attribute, an element; not a call, not `raise`."""
+
+    owner: str
+    origins: tuple[str, ...]
+    line: int
+    column: int
+    func: int = -1
+    guards: tuple[str, ...] = ()
+    flags: int = 0
+
+
 class FileFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """All that pass 1 keeps of a file."""
 
@@ -188,3 +200,4 @@ class FileFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     ] = ()  # (owner, origin, line, func) of plain attribute stores
     comments: tuple[Comment, ...] = ()
     generated: bool = False
+    raises: tuple[Raise, ...] = ()

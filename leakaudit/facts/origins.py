@@ -1,7 +1,8 @@
 """Where a value comes from, in a few words: what a key or a stored value is made of.
 
 Tags: const:TEXT, param:NAME:ANNOTATION, call:DOTTED, new:DOTTED, attr:TEXT, loop:TEXT, global:NAME, elem:TEXT, fstr, id, type,
-self, lambda, closure:QUALNAME, bound:OWNER, except, with:DOTTED, literal:KIND, local:NAME.
+self, lambda, closure:QUALNAME, bound:OWNER, except (the exception itself), except-text (what is made
+of it), with:DOTTED, literal:KIND, local:NAME.
 """
 
 from __future__ import annotations
@@ -61,6 +62,9 @@ _SEE_THROUGH = {
     "dumps",
     "fspath",
 }
+#: Calls and attributes through which an exception, with its traceback and frames, stays reachable.
+_PASSES_ON = {"tuple", "list", "set", "frozenset", "sorted", "cast", "copy", "dict", "partial", "shield"}
+_KEEPS_FRAMES = {"__traceback__", "__context__", "__cause__"}
 _TYPE_ATTRIBUTES = {"__class__", "__name__", "__qualname__", "__module__"}
 
 
@@ -93,9 +97,11 @@ class Origins:
             found.append("lambda")
         elif kind is ast.JoinedStr:
             found.append("fstr")
+            start = len(found)
             for part in node.values:  # type: ignore[attr-defined]
                 if isinstance(part, ast.FormattedValue):
                     self._collect(part.value, frame, depth, found)
+            _without_exception(found, start)
         elif kind is ast.Subscript:
             found.append(f"elem:{short_text(node.value)}")  # type: ignore[attr-defined]
             self._collect(node.value, frame, depth - 1, found)  # type: ignore[attr-defined]
@@ -158,7 +164,10 @@ class Origins:
             found.append(f"bound:{owner}")
         found.append(f"attr:{text}")
         if depth > 0:
+            start = len(found)
             self._collect(node.value, frame, depth - 1, found)
+            if node.attr not in _KEEPS_FRAMES:
+                _without_exception(found, start)
 
     def _call(self, node: ast.Call, frame: Frame, depth: int, found: list[str]) -> None:
         name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
@@ -167,19 +176,32 @@ class Origins:
         elif name == "type" and len(node.args) == 1 and isinstance(node.func, ast.Name):
             found.append("type")
         elif name in _SEE_THROUGH:
+            start = len(found)
             if name in ("str", "repr", "format", "hash", "dumps", "partial", "ref", "deepcopy", "copy"):
                 found.append(f"call:{name}")
             for argument in (*node.args, *(k.value for k in node.keywords)):
                 self._collect(argument, frame, depth, found)
             if isinstance(node.func, ast.Attribute):
                 self._collect(node.func.value, frame, depth - 1, found)
+            if name not in _PASSES_ON:
+                _without_exception(found, start)
         else:
             text = dotted(node.func)
             if scope_of(frame, text.partition(".")[0]) is None:
                 text = imported(text, self._imports)
             found.append(f"new:{text}" if name[:1].isupper() else f"call:{text or '?'}")
             if depth > 1:
+                start = len(found)
                 for argument in node.args[:3]:
                     self._collect(argument, frame, depth - 2, found)
                 if isinstance(node.func, ast.Attribute):
                     self._collect(node.func.value, frame, depth - 2, found)
+                if not name[:1].isupper() or name == "TracebackException":
+                    _without_exception(found, start)
+
+
+def _without_exception(found: list[str], start: int) -> None:
+    """Mark that what follows `start` was made of an exception, but does not keep it."""
+    for position in range(start, len(found)):
+        if found[position] == "except":
+            found[position] = "except-text"

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from leakaudit.facts.containers import is_container
 from leakaudit.facts.expressions import access_path, annotation_text, dotted, short_text
-from leakaudit.facts.frame import Frame, RawCall, RawEvent
+from leakaudit.facts.frame import Frame, RawCall, RawEvent, RawRaise
 from leakaudit.facts.model import Class, Flag, Op, Use
 from leakaudit.facts.tables import CLEAR_METHODS, GROW_METHODS, INTERESTING_CALLS, QUEUE_TAKE, SHRINK_METHODS
 
@@ -430,6 +430,8 @@ class Walk:
             elif isinstance(target, ast.Attribute):
                 self.visit(target.value)
                 self.event(access_path(target), Op.REBIND, "del", node)
+            elif isinstance(target, ast.Name):
+                self.frame.deleted.add(target.id)
 
     # -- control flow -----------------------------------------------------------------------------------------------
 
@@ -534,6 +536,18 @@ class Walk:
             self.frame.returns.append(node.value)
             self.use(node.value, Use.RETURN)
             self.expression(node.value, "return")
+
+    def visit_Raise(self, node: ast.Raise) -> None:
+        raised = node.exc
+        if raised is None:
+            return
+        if raised.__class__ is not ast.Call:
+            path = access_path(raised)
+            if path:
+                self.frame.raises.append(RawRaise(path, raised, tuple(self.guards[-4:]), self.flags))
+        self.expression(raised, "raise")
+        if node.cause is not None:
+            self.expression(node.cause, "raise")
 
     def visit_Expr(self, node: ast.Expr) -> None:
         self.expression(node.value, "drop")
