@@ -163,4 +163,4 @@ class ClosureCapturesMutable(Rule):
                 "lifetime", lifetime.value, f"the registry: {lifetime.reason}", judge.LIFETIME[lifetime.value]
             )
         else:
-            yield Evidence("lifetime", "unknown", "the registry is not part of the project", -1)
+            yield Evidence("lifetime", "unknown", "the registry is not part of the project", -2)

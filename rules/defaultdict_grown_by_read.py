@@ -62,7 +62,7 @@ class DefaultdictGrownByRead(ContainerRule):
             event.op is Op.READ_GROW
             and not guarded
             and not holds_locks(subject)
-            and not holds_callables(project, subject)
+            and not holds_callables(subject)
         )
 
     def message(self, growth: Growth) -> str:

@@ -65,7 +65,7 @@ class HandlerRegistryNeverCleared(ContainerRule):
 
     def takes(self, project: Project, subject: Subject, growth: Growth) -> bool:
         """Take the registries of callables."""
-        return holds_callables(project, subject) and growth.cleanup.grade in ("none", "by-name", "clear-only")
+        return holds_callables(subject) and growth.cleanup.grade in ("none", "by-name", "clear-only")
 
     def message(self, growth: Growth) -> str:
         """Name the registry."""

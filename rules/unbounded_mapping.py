@@ -63,7 +63,7 @@ class UnboundedMapping(ContainerRule):
         return (
             growth.cleanup.grade in ("none", "by-name", "clear-only")
             and growth.site.event.op is not Op.READ_GROW
-            and not holds_callables(project, subject)
+            and not holds_callables(subject)
             and not holds_locks(subject)
         )
 

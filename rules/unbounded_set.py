@@ -62,9 +62,7 @@ class UnboundedSet(ContainerRule):
 
     def takes(self, project: Project, subject: Subject, growth: Growth) -> bool:
         """Leave registries of callables to their own rule."""
-        return growth.cleanup.grade in ("none", "by-name", "clear-only") and not holds_callables(
-            project, subject
-        )
+        return growth.cleanup.grade in ("none", "by-name", "clear-only") and not holds_callables(subject)
 
     def message(self, growth: Growth) -> str:
         """Name the set and its members."""

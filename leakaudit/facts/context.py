@@ -35,7 +35,8 @@ _IMPORT_NAMES = frozenset(
     {"__init_subclass__", "__set_name__", "__class_getitem__", "__prepare__", "__mro_entries__"}
 )
 _REGISTRAR = re.compile(
-    r"^_?(register|add|install|define|declare|provide|implements|bind|mount|include|export|expose)(_|[A-Z]|$)|_?(registry|decorator)$"
+    r"^_?(async_)?(register|add|install|define|declare|provide|implements|bind|mount|include|export|expose|subscribe|observe|listen|attach|hook|watch|on|connect)"
+    r"(_|[A-Z]|$)|_?(registry|decorator)$"
 )
 
 
@@ -108,7 +109,40 @@ class Contexts:
             )
         if any(a.value == "likely-event" for a in answers):
             return next(a for a in answers if a.value == "likely-event")
-        return self._by_name(path, function, bool(callers))
+        answer = self._by_name(path, function, bool(callers))
+        if answer.value == "construct":
+            return self._construction(path, function, depth) or answer
+        if answer.value == "unknown" and callers:
+            return Answer(
+                "called",
+                f"called from {len(callers)} places, none of which is known to run per event",
+                path,
+                function.line,
+            )
+        return answer
+
+    def _construction(self, path: str, function: Function, depth: int) -> Answer | None:
+        """An `__init__` runs when instances are made: judge by where that is."""
+        place = Place(path, function.cls)
+        sites = [
+            s
+            for p in (place, *self._project.subclasses.get(place, ())[:8])
+            for s in self._project.constructions.get(p, ())
+        ]
+        if not sites or depth <= 0:
+            return None
+        answers = [self.of_function(site_path, call.func, depth - 1) for site_path, call in sites[:16]]
+        for wanted in ("per-event", "likely-event"):
+            for answer in answers:
+                if answer.value == wanted:
+                    return Answer(
+                        wanted, f"a `{function.cls}` is made where {answer.reason}", answer.path, answer.line
+                    )
+        if all(a.value in ("import", "start-up") for a in answers):
+            return Answer(
+                answers[0].value, f"every `{function.cls}` is made at import or start-up", path, function.line
+            )
+        return None
 
     def _from_callers(self, path: str, index: int, callers: list[Caller], depth: int) -> list[Answer]:
         if depth <= 0:
@@ -158,6 +192,17 @@ class Contexts:
             return Answer("start-up", f"`{name}` runs once, as a loop", path, function.line)
         if _START_NAMES.match(name):
             return Answer("start-up", f"`{name}` is named like set-up code", path, function.line)
+        if (
+            _REGISTRAR.match(name)
+            and not called
+            and any(p.name in _DECORATED or _ANNOTATED.search(p.annotation) for p in function.params)
+        ):
+            return Answer(
+                "registrar",
+                f"`{name}` is a registration function that nothing in the project calls",
+                path,
+                function.line,
+            )
         if _EVENT_NAMES.match(name) and not name[:1].isupper():
             return Answer(
                 "likely-event", f"`{name}` is named like a handler or an operation", path, function.line

@@ -12,34 +12,36 @@ from leakaudit.facts.model import Flag, Op, Use
 from leakaudit.facts.project import Project
 from leakaudit.findings import Evidence, Location, Probe, ProbeKind, Related
 
+#: What each answer adds to the score. Most containers that only look like a leak are harmless, hence -1 for no cleanup alone.
 LIFETIME = {
     "process": 2,
     "long": 2,
     "likely-long": 1,
-    "keyed": 0,
+    "keyed": -1,
     "unknown": -1,
     "likely-short": -3,
     "short": -8,
 }
 CONTEXT = {
-    "per-event": 2,
+    "per-event": 3,
     "likely-event": 1,
-    "construct": 1,
+    "construct": 0,
     "unknown": 0,
+    "called": -1,
     "registrar": -3,
     "start-up": -4,
     "import": -8,
 }
 KEY = {"fresh": 2, "likely-fresh": 1, "unknown": 0, "likely-finite": -3, "finite": -8}
 CLEANUP = {
-    "none": 0,
-    "uncalled": 1,
-    "clear-only": -1,
+    "none": -1,
+    "uncalled": 0,
+    "clear-only": -2,
     "same-key": 1,
     "wrong-key": 3,
     "success-only": 1,
     "inner-only": 0,
-    "by-name": -3,
+    "by-name": -4,
     "paired": -20,
     "bound": -20,
 }

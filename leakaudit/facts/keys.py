@@ -33,7 +33,7 @@ def domain(event: Event, sequence: bool) -> Answer:
     `sequence` says that the container does not deduplicate (list, deque, queue), so that every addition counts.
     """
     if sequence and event.depth == 0:
-        return Answer("fresh", "every call adds one more entry")
+        return Answer("likely-fresh", "every call adds one more entry")
     if event.depth and event.method in _APPENDS:
         return Answer("fresh", "every call adds one more entry to the list of its key")
     tags = event.key_origins if event.key else event.value_origins

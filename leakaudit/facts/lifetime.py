@@ -18,7 +18,7 @@ _LONG_WORDS = frozenset(
     "monitor daemon coordinator controller repository supervisor exchange singleton emitter limiter exporter collector "
     "orchestrator gateway proxy servicer bot consumer producer publisher subscriber listener watcher poller worker reactor "
     "broadcaster notifier resolver tracker limiter throttle kernel runtime layer transport plugin extension middleware holder "
-    "client session_manager hass bridge".split()
+    "client session_manager hass bridge queue receiver sender locator multiplexer scraper crawler".split()
 )
 _SHORT_WORDS = frozenset(
     "request response context message parser visitor builder node iterator token option options config configuration spec record "
@@ -157,7 +157,7 @@ class Lifetimes:
             return Answer("long", f"`{name}` has `{serving[0]}`", place.path, cls.line)
         if any(a.value == "keyed" for a in answers):
             return next(a for a in answers if a.value == "keyed")
-        tail = words(name)[-2:]
+        tail = words(name)[-1:]
         if tail and tail[-1] in _SHORT_WORDS:
             return Answer(
                 "short", f"`{name}` is named like something of one request or call", place.path, cls.line

@@ -7,7 +7,6 @@ import re
 from leakaudit.facts.answers import words
 from leakaudit.facts.linked import Subject
 from leakaudit.facts.model import Op
-from leakaudit.facts.project import Project
 from leakaudit.facts.tables import LOCK_CALLS
 
 _WORDS = frozenset(
@@ -20,7 +19,7 @@ _PARAMETERS = frozenset(
 _ANNOTATION = re.compile(r"\b(Callable|Callback|Handler|Listener|Hook|Observer|Coroutine)\w*\b|CALLBACK_TYPE")
 
 
-def holds_callables(project: Project, subject: Subject) -> bool:
+def holds_callables(subject: Subject) -> bool:
     """Tell by annotation, by what is stored, or by name whether the container holds things to call back."""
     if _ANNOTATION.search(subject.container.annotation):
         return True

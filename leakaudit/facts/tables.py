@@ -309,8 +309,8 @@ FRESH_WORDS = frozenset(
 )
 #: Words that end the names of what may well be new, or come from a small set.
 LIKELY_FRESH_WORDS = frozenset(
-    "key url uri path query text body content filename file prompt hash host hostname endpoint room channel topic order counter sequence seq "
-    "offset index signature origin value item obj object data expr args param params args_key cache_key template code source string sender target".split()
+    "url uri query text body content filename file prompt hash host hostname endpoint room channel order counter sequence seq "
+    "signature origin expr source sender target digest cache_key".split()
 )
 FINITE_WORDS = frozenset(
     "type kind cls klass level mode state status name names lang language encoding charset codec fmt format dtype scheme protocol locale "
