@@ -299,6 +299,15 @@ INTERESTING_CALLS = {
     "start_as_current_span",
     "Lock",
     "Event",
+    "alru_cache",
+    "cached",
+    "declarative_base",
+    "increment",
+    "incr",
+    "histogram",
+    "gauge",
+    "timing",
+    "distribution",
 }
 
 #: Words that end the names of what is new for every caller or event; a key named so is fresh.

@@ -666,6 +666,8 @@ class Walk:
     def _remember(self, node: ast.Call, name: str) -> bool:
         if name in INTERESTING_CALLS or name[:1].isupper() or name in ("cls", "partial"):
             return True
+        if name in ("add", "record") and len(node.args) + len(node.keywords) > 1:  # a sink or a measurement, no set
+            return True
         return any(
             argument.__class__ is ast.Lambda
             or (argument.__class__ is ast.Name and argument.id in self.frame.functions)
