@@ -813,7 +813,6 @@ class Agent:
         self.namespace = namespace
         with open(f"{directory}/options.json", encoding="utf-8") as file:
             self.options: dict[str, Any] = decode(file.read())
-        self.out = posix.open(f"{directory}/out.jsonl", posix.O_WRONLY | posix.O_APPEND | posix.O_CLOEXEC)
         self.ledger = Ledger(self.options["pause_budget_ms"])
         self.finder = Finder(self.ledger)
         self.probes: list[Probe] = []
@@ -846,8 +845,13 @@ class Agent:
         self.write(record="bye", reason=self.reason, **self.footprint())
 
     def write(self, **record: Any) -> None:
-        """Append one record to the channel."""
-        posix.write(self.out, (encode(record, self.ledger.step) + "\n").encode("ascii"))
+        """Append one record to the channel; no file stays open."""
+        line = (encode(record, self.ledger.step) + "\n").encode("ascii")
+        out = posix.open(f"{self.directory}/out.jsonl", posix.O_WRONLY | posix.O_APPEND | posix.O_CLOEXEC)
+        try:
+            posix.write(out, line)
+        finally:
+            posix.close(out)
 
     def commands(self) -> list[dict[str, Any]]:
         """Return the commands that have come in; find out whether to go on."""
@@ -1078,7 +1082,7 @@ class Agent:
             if self.child["tries"] < CHILD_TRIES:
                 self.fork()
                 return
-        elif age <= self.child["command"]["limit_s"]:
+        elif age <= self.child["command"]["cpu_s"] * 2:
             return
         self.kill_child()
         self.write(record="census", id=name, t=now, fork_ms=0.0, done=False)
@@ -1210,10 +1214,8 @@ def main(directory: str, namespace: dict[str, Any], known: frozenset[str] = froz
             except OSError:
                 pass
     finally:
-        if agent is not None:
-            posix.close(agent.out)
-            if agent.reason == "controller gone":
-                clear(directory)
+        if agent is not None and agent.reason == "controller gone":
+            clear(directory)
         forget(known)
 
 

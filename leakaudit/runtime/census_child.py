@@ -32,9 +32,10 @@ def take(command: dict[str, Any], forked: float) -> None:
     """Count, measure, search, and write it all down."""
     prepare()
     figures = allocator(agent.directory)
+    own = library["own_bytes"](library, agent)
     gc.unfreeze()
     objects = gc.get_objects()
-    clock = Clock(command["limit_s"])
+    clock = Clock(command["cpu_s"])
     objgraph, asizeof = bring("objgraph"), bring("pympler.asizeof")
     find_holders(objects)
     result: dict[str, Any] = {
@@ -43,12 +44,14 @@ def take(command: dict[str, Any], forked: float) -> None:
         "t": forked,
         "objects": len(objects),
         "live": figures,
+        "own": own,
         "types": objgraph.typestats(objects, shortnames=False),
         "lengths": lengths(objects),
     }
     del objects
     named = {probe.id: list(library["values"](probe, agent.finder)) for probe in agent.probes}
     named = {number: found for number, found in named.items() if any(map(is_container, found))}
+    borrow(named)
     sizes = measure(named, command["grew"], clock)
     result["containers"] = {str(number): size for number, size in sizes.items()}
     if "before" in command:
@@ -245,6 +248,16 @@ class Retained:
         return counts
 
 
+BORROWED: dict[int, int] = {}
+
+
+def borrow(named: dict[int, list[Any]]) -> None:
+    """Remember which objects the census itself holds, and how often."""
+    for seeds in named.values():
+        for seed in seeds:
+            BORROWED[id(seed)] = BORROWED.get(id(seed), 0) + 1
+
+
 def is_program(obj: Any) -> bool:
     """Tell whether an object belongs to the program rather than to its data."""
     return any(base in OPAQUE for base in type(obj).__mro__)
@@ -276,17 +289,21 @@ def measure(named: dict[int, list[Any]], first: list[int], clock: Clock) -> dict
     order = sorted(named, key=lambda number: (number not in first, -entries(named[number])))
     owners = {id(seed): number for number, seeds in named.items() for seed in seeds}
     sizes: dict[int, dict[str, Any]] = {}
+    same: dict[frozenset[int], dict[str, Any]] = {}
     for number in order:
+        seeds = frozenset(map(id, named[number]))
+        if seeds in same:  # two rules may suspect one container
+            sizes[number] = same[seeds]
+            continue
         size: dict[str, Any] = {"holders": len(named[number]), "entries": entries(named[number])}
-        sizes[number] = size
+        sizes[number] = same[seeds] = size
         if clock.spent(SIZE_SHARE):
             continue
         retained = Retained(named[number])
         if retained.complete:
             size["retained"] = retained.size()
             size["types"] = retained.types()
-            held = {owners[i] for i in retained.inside if i in owners and owners[i] != number}
-            size["holds"] = sorted(held)
+            size["holds"] = sorted({owners[i] for i in retained.inside if i in owners and i not in seeds})
             size["reach"] = len(retained.inside)
     return sizes
 
@@ -319,7 +336,7 @@ def report_growth(
     growing = [number for number in command["grew"] if number in named]
     together = Retained([seed for number in growing for seed in named[number]])
     paths = Paths(objgraph, clock)
-    for number in growing[:TOLD]:
+    for number in growing[: 4 * TOLD]:
         biggest = max(named[number], key=lambda seed: library["measure"](seed)[0])
         sizes[number]["path"] = paths.to(biggest)
     result["named_bytes"] = together.size() if growing and together.complete else None
@@ -442,19 +459,24 @@ class Paths:
 
 def steps(chain: list[Any]) -> Iterable[dict[str, str]]:
     """Yield what leads from each object of a chain to the next; keys and values of the program's data are not told."""
-    skip = False
     yield root(chain[0])
-    for i in range(len(chain) - 1):
-        source, target = chain[i], chain[i + 1]
-        if skip:
-            skip = False
-            continue
-        # A module, class or object leads to its names first; together they are one step.
-        if type(target) is dict and i + 2 < len(chain) and names_of(source) is target:
-            skip = True
-            yield step(source, name_in(target, chain[i + 2]))
+    i = 0
+    while i < len(chain) - 1:
+        source, target, rest = chain[i], chain[i + 1], chain[i + 2 :]
+        # What lies between an owner and the named thing (dict of names, closure, cell) is no step of its own.
+        if rest and type(target) is dict and names_of(source) is target:
+            yield step(source, name_in(target, rest[0]))
+            i += 2
+        elif rest and type(source) is FunctionType and target is source.__closure__:
+            yield step(source, label(source, rest[0]))
+            i += 3
+        elif rest and type(source) is FunctionType and target is source.__defaults__:
+            names = source.__code__.co_varnames[: source.__code__.co_argcount]
+            yield step(source, names[len(names) - len(target) + [item is rest[0] for item in target].index(True)])
+            i += 2
         else:
             yield step(source, label(source, target))
+            i += 1
 
 
 def root(obj: Any) -> dict[str, str]:

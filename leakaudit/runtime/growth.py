@@ -26,6 +26,7 @@ class Course(Enum):
     GROWS = "grows"
     FLAT = "flat"
     FULL = "full"  # stays at one length, or below its own limit, while entries come and go
+    EMPTIED = "emptied"  # is cleared again and again at much the same length
     WAVES = "waves"  # comes back to where it was
     SETTLED = "settled"  # grew, and stopped
     UNCLEAR = "unclear"
@@ -105,7 +106,7 @@ def _waves(values: Sequence[int]) -> tuple[Course, str, None]:
     peaks = [values[i - 1] for i in falls]
     low, high = min(values), max(values)
     if len(peaks) >= 2 and min(peaks) >= 0.8 * max(peaks) and low <= 0.5 * high:
-        return Course.WAVES, f"it is emptied when it holds about {max(peaks)}", None
+        return Course.EMPTIED, f"it is emptied when it holds about {max(peaks)}", None
     return Course.WAVES, f"it comes and goes between {low} and {high} entries", None
 
 

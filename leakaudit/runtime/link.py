@@ -62,7 +62,9 @@ class Link:
             for record in self.poll():
                 if record["record"] == answer:
                     return record
-                if record["record"] == "failed" and record["command"] != "census":
+                if record["record"] == "failed" and record["command"] == "census":
+                    return None
+                if record["record"] == "failed":
                     raise AttachError(
                         f"the agent failed at {record['command'] or 'its start'}: {record['error']}"
                     )

@@ -59,8 +59,7 @@ def _foreign(path: PurePosixPath, library: Iterable[PurePosixPath]) -> bool:
 
 def _package(module: str, path: PurePosixPath) -> PurePosixPath:
     """Return the folder of a file's topmost package, or the file itself."""
-    depth = module.count(".") + (path.stem == "__init__")
-    if module == "__main__" or depth == 0:
+    if module == "__main__":
         return path
-    steps = depth - (path.stem == "__init__")
-    return path.parent if path.stem == "__init__" and steps == 0 else path.parents[max(depth - 1, 0)]
+    depth = module.count(".") + (path.stem == "__init__")
+    return path.parents[depth - 1] if depth else path

@@ -1,0 +1,262 @@
+"""Audit a live process: attach, scan its source, watch what the findings name, and conclude."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, Protocol
+
+import leakaudit
+from leakaudit.errors import AttachError, UsageError
+from leakaudit.findings.model import Confidence
+from leakaudit.findings.order import by_place
+from leakaudit.report.json_v1 import document
+from leakaudit.runtime import census
+from leakaudit.runtime.attach import procfs
+from leakaudit.runtime.attach.ladder import choose
+from leakaudit.runtime.attach.preflight import inspect
+from leakaudit.runtime.conclude import conclude, findings_of, watched_in
+from leakaudit.runtime.link import POLL_S, Link, attach
+from leakaudit.runtime.session import Session
+from leakaudit.runtime.source import own_source, seen_here, seen_there
+from leakaudit.runtime.unexplained import declarations, own_files
+from leakaudit.runtime.verdict import suspicious
+from leakaudit.runtime.vitals import Vitals
+
+if TYPE_CHECKING:
+    from leakaudit.findings.report import Report
+    from leakaudit.runtime.attach.target import Target
+    from leakaudit.runtime.session import Record
+
+ANSWER_S = 20.0
+OVERHEAD_S = 900.0  # what attach, scan and censuses may take beside the watching
+
+
+class Progress(Protocol):
+    """Is told where an audit stands: the phase, and how many of how many seconds or steps are done."""
+
+    def __call__(self, phase: str, done: float, total: float) -> None:
+        """Take note."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to audit. `source` overrides what is scanned; `interval_s` 0 picks one that suits the duration."""
+
+    duration_s: float = 60.0
+    interval_s: float = 0.0
+    source: tuple[Path, ...] = ()
+    method: str = "auto"
+    pause_budget_ms: float = 10.0
+    session: Path | None = None
+    threshold: Confidence = Confidence.MEDIUM
+
+    @property
+    def pace_s(self) -> float:
+        """Seconds from sample to sample."""
+        return self.interval_s or min(5.0, max(0.5, self.duration_s / 20))
+
+
+def audit(
+    pid: int,
+    scan: Callable[[Sequence[Path]], Report],
+    options: Options | None = None,
+    progress: Progress = lambda *_: None,
+) -> Report:
+    """Attach to a process, watch it, and return the runtime report; raises LeakAuditError when that cannot be done.
+
+    `scan` is the static half; it should return findings of low confidence too. Ctrl-C while watching ends early.
+    """
+    options = options or Options()
+    session = Session(options.session)
+    try:
+        return _Audit(inspect(pid), scan, options, progress, session).run()
+    finally:
+        session.close()
+
+
+class _Audit:
+    def __init__(
+        self,
+        target: Target,
+        scan: Callable[[Sequence[Path]], Report],
+        options: Options,
+        progress: Progress,
+        session: Session,
+    ) -> None:
+        self.target, self.scan, self.options = target, scan, options
+        self.progress, self.session = progress, session
+        self.vitals = Vitals(target.pid)
+        self.files: dict[str, Path] = {}
+
+    def run(self) -> Report:
+        self.session.add(
+            "session",
+            version=1,
+            tool=f"leakaudit {leakaudit.__version__}",
+            started=time.time(),
+            pid=self.target.pid,
+            command=" ".join(self.target.argv),
+            interval_s=self.options.pace_s,
+            duration_s=self.options.duration_s,
+            threshold=self.options.threshold.value,
+        )
+        injector = choose(self.target, self.options.method)
+        self.progress("attach", 0, 1)
+        link, injection = attach(self.target, injector, self._alive, self._heard, self._agent_options())
+        with contextlib.closing(link):
+            hello = link.wait_for("hello", ANSWER_S)
+            if hello is None:
+                raise AttachError("the agent in the target does not answer", "try again")
+            self.session.add(
+                "attached",
+                method=injection.method,
+                mode=injection.mode,
+                pause_ms=max(injection.stops_ms, default=0.0),
+                latency_ms=injection.latency_ms,
+                python=hello["python"],
+            )
+            self._scan(link)
+            reason = self._watch(link)
+        self.session.add("end", reason=reason)
+        return conclude(self.session)
+
+    def _agent_options(self) -> dict[str, Any]:
+        return {
+            "pause_budget_ms": self.options.pause_budget_ms,
+            "deadline_s": 2 * self.options.duration_s + OVERHEAD_S,
+        }
+
+    def _alive(self) -> bool:
+        return procfs.is_running(self.target.pid, self.target.start_time)
+
+    def _heard(self, record: Record) -> None:
+        # Module files are the target's, not the user's, and there are thousands.
+        if record["record"] not in ("modules", "hello"):
+            self.session.append(record)
+
+    def _scan(self, link: Link) -> None:
+        answer = link.ask("modules", "modules", ANSWER_S)
+        if answer is None:
+            raise AttachError(f"the target ended or did not answer ({link.ended or 'no answer'})", "try again")
+        modules: dict[str, str] = answer["files"]
+        paths = self.options.source or own_source(modules, self.target.cwd, self.target.root)
+        if not paths:
+            raise UsageError(
+                "the target has loaded no source files of its own", "name its source with `--source DIR`"
+            )
+        self.progress("scan", 0, len(paths))
+        report = self._as_seen_there(self.scan(paths))
+        self.session.add("scan", paths=[str(path) for path in paths], report=document(report))
+        here = {
+            name: seen_here(self.target.root, PurePosixPath(self.target.cwd, file))
+            for name, file in modules.items()
+        }
+        self.files = own_files(modules, paths, here)
+        probes = (
+            {
+                "id": number,
+                "kind": finding.probe.kind.value,
+                "module": finding.probe.module,
+                "path": finding.probe.path,
+                "qualname": finding.probe.qualname,
+                "attribute": finding.probe.attribute,
+                "types": finding.probe.object_types or finding.object_types,
+            }
+            for number, finding in enumerate(findings_of(self.session))
+            if finding.probe is not None
+        )
+        link.channel.put_lines("probes.jsonl", probes)
+        link.ask("probes", "probes", ANSWER_S)
+
+    def _as_seen_there(self, report: Report) -> Report:
+        """Return the report with the target's own paths, in the order in which findings are numbered."""
+        root = self.target.root
+
+        def moved(path: str) -> str:
+            return seen_there(root, path)
+
+        findings = (
+            replace(
+                finding,
+                location=replace(finding.location, path=moved(finding.location.path)),
+                related=tuple(
+                    replace(item, location=replace(item.location, path=moved(item.location.path)))
+                    for item in finding.related
+                ),
+                probe=finding.probe and replace(finding.probe, path=moved(finding.probe.path)),
+            )
+            for finding in report.findings
+        )
+        return replace(report, findings=by_place(findings), threshold=Confidence.LOW)
+
+    def _watch(self, link: Link) -> str:
+        """Sample until the time is up; return why it ended early, or an empty string."""
+        began = time.monotonic()
+        try:
+            self._sample(link, search=True)
+            self._census(link, "first")
+            # The time of watching begins when everything is in place.
+            end = time.monotonic() + self.options.duration_s
+            self._sample_until(link, end, began)
+            reason = ""
+        except KeyboardInterrupt:
+            reason = f"interrupted after {time.monotonic() - began:.0f} s"
+        if not link.ended:
+            self._sample(link, search=True, last=True)
+            self._census(link, "last")
+        if link.ended:
+            reason = f"the target ended after {time.monotonic() - began:.0f} s" if not self._alive() else link.ended
+        return reason
+
+    def _sample_until(self, link: Link, end: float, began: float) -> None:
+        due = time.monotonic() + self.options.pace_s
+        while time.monotonic() < end and not link.ended:
+            if time.monotonic() >= due:
+                self._sample(link)
+                due += self.options.pace_s
+            link.poll()
+            self.progress("watch", time.monotonic() - began, end - began)
+            time.sleep(POLL_S)
+
+    def _sample(self, link: Link, **how: bool) -> None:
+        figures = self.vitals.take()
+        if figures is not None:
+            figures["threads"] -= 1  # the agent's
+            self.session.add("vitals", t=time.monotonic(), **figures)
+        link.ask("sample", "sample", ANSWER_S, **how)
+
+    def _census(self, link: Link, name: str) -> None:
+        """Let the target be copied if it can bear it, and wait for what the copy finds."""
+        if link.ended:
+            return
+        why_not = census.refusal(self.target.pid, self.options.pause_budget_ms)
+        if not why_not and name == "last" and watched_in(self.session).first is None:
+            why_not = "there was none at the start"
+        if why_not:
+            self.session.add("note", text=f"no census at the {name} sample, so sizes are estimates: {why_not}")
+            return
+        self.progress("census", 0, 1)
+        command: dict[str, Any] = {"id": name, "cpu_s": census.LIMIT_S, "grew": []}
+        if name == "first":
+            for file, content in census.tools().items():
+                link.channel.put(file, content)
+        else:
+            watched = watched_in(self.session)
+            command["grew"] = suspicious(findings_of(self.session), watched.samples)
+            command["before"] = "census-first.json"
+        self._take_census(link, command)
+
+    def _take_census(self, link: Link, command: dict[str, Any]) -> None:
+        answer = link.ask("census", "census", 3 * census.LIMIT_S, **command)
+        result = link.channel.fetch(f"census-{command['id']}.json") if answer and answer["done"] else None
+        if result is None:
+            error = next((r["error"] for r in self.session.of("failed") if r["command"] == "census"), "")
+            self.session.add("note", text=f"the {command['id']} census was not finished {error}".strip())
+            return
+        declarations(result, self.files)
+        # Addresses and lengths are for the second census only, which reads the file itself.
+        self.session.append({key: value for key, value in result.items() if key != "lengths"})

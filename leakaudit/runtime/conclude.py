@@ -1,0 +1,115 @@
+"""From a session, live or read again from its file, to the report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from leakaudit.findings.model import Confidence, Finding
+from leakaudit.findings.order import by_growth
+from leakaudit.findings.report import Report, RuntimeAudit
+from leakaudit.report.json_v1_parse import parse
+from leakaudit.runtime.census import Census
+from leakaudit.runtime.sample import Sample
+from leakaudit.runtime.unexplained import unexplained
+from leakaudit.runtime.verdict import Watched, verdicts
+from leakaudit.runtime.vitals import series
+
+if TYPE_CHECKING:
+    from leakaudit.runtime.session import Record, Session
+
+
+def conclude(session: Session) -> Report:
+    """Return the report on everything in a session; it may have ended at any point."""
+    scanned = scanned_report(session)
+    watched = watched_in(session)
+    given = verdicts(scanned.findings, watched)
+    judged = (replace(finding, verdict=verdict) for finding, verdict in zip(scanned.findings, given, strict=True))
+    return replace(
+        scanned,
+        kind="runtime",
+        findings=by_growth(judged),
+        threshold=Confidence(_header(session)["threshold"]),
+        runtime=_runtime(session, watched),
+    )
+
+
+def scanned_report(session: Session) -> Report:
+    """Return the static report that the session started from; empty if it ended before."""
+    record = session.first("scan")
+    return parse(json.dumps(record["report"])) if record else Report(kind="scan", findings=())
+
+
+def findings_of(session: Session) -> tuple[Finding, ...]:
+    """Return the findings in the order of their numbers."""
+    return scanned_report(session).findings
+
+
+def watched_in(session: Session) -> Watched:
+    """Return the samples and censuses of a session."""
+    results = {record["id"]: Census.parse(record) for record in session.of("census-result")}
+    samples = tuple(Sample.parse(record) for record in session.of("sample"))
+    return Watched(samples, results.get("first"), results.get("last"))
+
+
+def _header(session: Session) -> Record:
+    return session.records[0]
+
+
+def _runtime(session: Session, watched: Watched) -> RuntimeAudit:
+    header, samples = _header(session), watched.samples
+    attached = session.first("attached") or {"method": "", "pause_ms": 0.0, "python": ""}
+    growth = watched.heap_growth
+    last = next((r for r in session.of("census-result") if r["id"] == "last"), None)
+    end = session.first("end")
+    return RuntimeAudit(
+        pid=header["pid"],
+        python=attached["python"],
+        method=attached["method"],
+        duration_s=samples[-1].t - samples[0].t if samples else 0.0,
+        interval_s=header["interval_s"],
+        samples=len(samples),
+        attach_pause_ms=attached["pause_ms"],
+        largest_pause_ms=_largest_pause(session, samples),
+        heap_growth_bytes_per_s=growth[0] / growth[1] if growth and growth[1] > 0 else None,
+        series=series((*session.of("vitals"), *({"t": s.t, "blocks": s.blocks} for s in samples))),
+        rss_account=_account(session, watched),
+        unexplained=unexplained(last, watched),
+        notes=tuple(_notes(session, watched)),
+        command=header["command"],
+        ended_early=end["reason"] if end else "the session was cut off",
+    )
+
+
+def _largest_pause(session: Session, samples: Iterable[Sample]) -> float:
+    pauses = [sample.pause_ms for sample in samples]
+    pauses += [record["fork_ms"] for record in session.of("census")]
+    pauses += [record["pause_ms"] for record in session.of("bye")]
+    return max(pauses, default=0.0)
+
+
+def _account(session: Session, watched: Watched) -> tuple[tuple[str, float], ...]:
+    """Return where the resident bytes are, as far as the census at the end can tell."""
+    rss = [record["rss"] for record in session.of("vitals")]
+    census = watched.last
+    if not rss or census is None or census.live is None or census.free is None:
+        return ()
+    named = census.named_bytes or 0
+    rest = max(0.0, rss[-1] - census.live - census.free)
+    return (
+        ("confirmed containers", float(named)),
+        ("other live memory of the allocators", float(max(0, census.live - named))),
+        ("kept free by the allocators", float(census.free)),
+        ("code, files, stacks and the rest", rest),
+    )
+
+
+def _notes(session: Session, watched: Watched) -> Iterable[str]:
+    yield from (record["text"] for record in session.of("note"))
+    for text in sorted({sample.partial for sample in watched.samples if sample.partial}):
+        yield f"holders were searched only near the modules: {text}"
+    if watched.samples:
+        last = watched.samples[-1]
+        yield f"the agent used {last.cpu_ms:.0f} ms of processor time and {last.own_bytes / 1024:.0f} KiB"

@@ -1,0 +1,126 @@
+"""Growth that no confirmed finding explains: which type, what keeps it alive, and where that is declared."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from leakaudit.findings.report import Unexplained
+from leakaudit.runtime.growth import Course, assess
+from leakaudit.runtime.verdict import Watched, share
+
+LEAST_BYTES_PER_S = 64.0
+LEAST_SHARE = 0.01
+MOST = 8
+
+Step = Mapping[str, str]
+
+
+def declarations(result: Mapping[str, Any], files: Mapping[str, Path]) -> None:
+    """Add `path` and `line` of the nearest declaration to each unexplained growth of a census result, in place.
+
+    `files` maps the modules of the target's own source to their files as they open here.
+    """
+    for item in (*result.get("unexplained", ()), *result.get("unexplained_types", ())):
+        place = nearest(item["path"], files)
+        item["file"], item["line"] = (str(place[0]), place[1]) if place else (None, None)
+
+
+def nearest(path: Sequence[Step], files: Mapping[str, Path]) -> tuple[Path, int] | None:
+    """Return file and line of the last name on a retaining path that the target's own source declares."""
+    for step in reversed(path):
+        if not step["name"]:
+            continue
+        for module in [step["module"]] if step["module"] else files:
+            line = _line(files.get(module), step["owner"], step["name"])
+            if line is not None:
+                return files[module], line
+    return None
+
+
+def _line(file: Path | None, owner: str, name: str) -> int | None:
+    if file is None:
+        return None
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return None
+    scope: ast.AST = tree
+    for part in filter(None, owner.split(".")):
+        if part == "<locals>":
+            continue
+        found = next((node for node in ast.walk(scope) if _defines(node, part)), None)
+        if found is None:
+            return None
+        scope = found
+    return next((node.lineno for node in ast.walk(scope) if _assigns(node, name, bool(owner))), None)
+
+
+def _defines(node: ast.AST, name: str) -> bool:
+    return isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.name == name
+
+
+def _assigns(node: ast.AST, name: str, in_owner: bool) -> bool:
+    if isinstance(node, ast.Assign):
+        targets: Sequence[ast.expr] = node.targets
+    elif isinstance(node, ast.AnnAssign):
+        targets = (node.target,)
+    else:
+        return False
+    return any(
+        (isinstance(target, ast.Name) and target.id == name)
+        or (in_owner and isinstance(target, ast.Attribute) and target.attr == name)
+        for target in targets
+    )
+
+
+def unexplained(result: Mapping[str, Any] | None, watched: Watched) -> tuple[Unexplained, ...]:
+    """Return the growth in a census result that is worth telling, largest first."""
+    if result is None or watched.first is None or watched.last is None:
+        return ()
+    span = watched.last.t - watched.first.t
+    if span <= 0:
+        return ()
+    told = [_tell(item, span, watched) for item in result.get("unexplained", ())]
+    types = (item for item in result.get("unexplained_types", ()) if _keeps_growing(item["type"], watched))
+    told += [_tell(item, span, watched) for item in types]
+    kept = [item for item in told if _matters(item)]
+    return tuple(sorted(kept, key=lambda item: -(item.bytes_per_s or 0.0))[:MOST])
+
+
+def _tell(item: Mapping[str, Any], span: float, watched: Watched) -> Unexplained:
+    first, last = item["count"]
+    size = item["bytes"]
+    return Unexplained(
+        type_name=item["type"],
+        count=(first, last),
+        count_per_s=(last - first) / span,
+        bytes_per_s=None if size is None else size / span,
+        share=None if size is None else share(size, watched),
+        retaining_path=tuple(step["text"] for step in item["path"]),
+        path=item.get("file"),
+        line=item.get("line"),
+    )
+
+
+def _keeps_growing(name: str, watched: Watched) -> bool:
+    """Tell whether a type's count rose throughout, as far as the samples counted it."""
+    short = name.removeprefix("builtins.")
+    points = [(s.t, s.types[short]) for s in watched.samples if s.types is not None and short in s.types]
+    return not points or assess(points).course in (Course.GROWS, Course.UNCLEAR)
+
+
+def _matters(item: Unexplained) -> bool:
+    return (item.bytes_per_s or 0.0) >= LEAST_BYTES_PER_S and (item.share is None or item.share >= LEAST_SHARE)
+
+
+def own_files(modules: Mapping[str, str], sources: Iterable[Path], here: Mapping[str, Path]) -> dict[str, Path]:
+    """Return module -> file as it opens here, of the modules whose files lie in the target's own source."""
+    tops = tuple(sources)
+    return {
+        name: here[name]
+        for name in modules
+        if name in here and any(here[name] == top or top in here[name].parents for top in tops)
+    }

@@ -1,0 +1,212 @@
+"""What the live process says of each finding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from leakaudit.findings.model import Finding, ProbeKind, Status, Verdict
+from leakaudit.runtime.census import Census, Sized
+from leakaudit.runtime.growth import Course, Growth, assess
+from leakaudit.runtime.sample import Row, Sample
+
+LEAST_HEAP_GROWTH = 32 * 1024  # bytes; of less, a share says nothing
+_STATUS = {
+    Course.GROWS: Status.CONFIRMED,
+    Course.FLAT: Status.NOT_GROWING,
+    Course.WAVES: Status.NOT_GROWING,
+    Course.SETTLED: Status.NOT_GROWING,
+    Course.FULL: Status.BOUNDED,
+    Course.EMPTIED: Status.BOUNDED,
+    Course.UNCLEAR: Status.INCONCLUSIVE,
+}
+# Holders of these come into being all the time: only a sample after a search has them all.
+_NEED_FRESH = (ProbeKind.CLOSURE_CELL, ProbeKind.TASKS, ProbeKind.TYPE_COUNT)
+_UNIT = {ProbeKind.TASKS: "tasks", ProbeKind.THREADS: "threads", ProbeKind.TYPE_COUNT: "objects"}
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """Everything that was seen: samples in order of time, and the censuses at both ends where they were possible."""
+
+    samples: tuple[Sample, ...]
+    first: Census | None = None
+    last: Census | None = None
+
+    @property
+    def heap_growth(self) -> tuple[int, float] | None:
+        """(bytes, seconds) between the censuses; None where unknown."""
+        if self.first is None or self.last is None or self.first.live is None or self.last.live is None:
+            return None
+        return self.last.live - self.first.live, self.last.t - self.first.t
+
+
+def verdicts(findings: Sequence[Finding], watched: Watched) -> tuple[Verdict, ...]:
+    """Return a verdict per finding; a finding's number is its place in the sequence."""
+    judged = [judge(number, finding, watched) for number, finding in enumerate(findings)]
+    return tuple(_with_overlap(n, verdict, findings, judged, watched) for n, verdict in enumerate(judged))
+
+
+def judge(number: int, finding: Finding, watched: Watched) -> Verdict:
+    """Return the verdict on one finding, overlaps not yet told."""
+    if finding.probe is None:
+        return Verdict(Status.UNRESOLVED, "it names nothing that can be looked up in a process")
+    kind = finding.probe.kind
+    rows = track(number, kind, watched.samples)
+    if not rows:
+        return Verdict(Status.UNRESOLVED, _why_unresolved(number, watched.samples))
+    growth, what = course(kind, rows)
+    reason = growth.reason + _longer(growth)
+    verdict = Verdict(
+        status=_STATUS[growth.course],
+        reason=f"{what}: {reason}" if what else reason,
+        entries_per_s=growth.rate,
+        entries=(growth.first, growth.last),
+        samples=growth.samples,
+    )
+    return _with_bytes(verdict, number, rows, watched)
+
+
+def track(number: int, kind: ProbeKind, samples: Sequence[Sample]) -> list[tuple[float, Row]]:
+    """Return the rows of one probe that can be compared with each other, with their times."""
+    rows = [(sample.t, sample.rows[number]) for sample in samples if number in sample.rows]
+    return [(t, row) for t, row in rows if row.fresh] if kind in _NEED_FRESH else rows
+
+
+def course(kind: ProbeKind, rows: Sequence[tuple[float, Row]]) -> tuple[Growth, str]:
+    """Return what a probe's containers do, and a word on which of their figures tells it."""
+    entries = [(t, row.entries) for t, row in rows]
+    limit = _limit(rows)
+    found = assess(entries, limit, _marks(rows))
+    if found.course is Course.GROWS and kind is ProbeKind.INSTANCE_ATTRIBUTE:
+        return _by_instances(rows, found)
+    if found.course is Course.GROWS or limit is not None:
+        return found, _UNIT.get(kind, "")
+    nested = [(t, row.nested) for t, row in rows if row.nested is not None]
+    if len(nested) == len(rows):
+        inside = assess(nested)
+        if inside.course in (Course.GROWS, Course.UNCLEAR) and inside.last > inside.first:
+            return inside, "what its entries hold"
+    if kind is ProbeKind.CLOSURE_CELL:
+        closures = assess([(t, row.holders) for t, row in rows])
+        if closures.course is Course.GROWS:
+            return closures, "closures that stay alive"
+    return found, _UNIT.get(kind, "")
+
+
+def _by_instances(rows: Sequence[tuple[float, Row]], total: Growth) -> tuple[Growth, str]:
+    holders = [row.holders for _, row in rows]
+    if min(holders) == max(holders):
+        return total, ""
+    largest = assess([(t, row.largest) for t, row in rows])
+    if largest.course is Course.GROWS:
+        return total, ""
+    text = f"no instance's container grows, but the instances do: {holders[0]} to {holders[-1]}"
+    return replace(largest, course=Course.FLAT, reason=text), ""
+
+
+def _limit(rows: Sequence[tuple[float, Row]]) -> int | None:
+    limit = rows[-1][1].limit
+    # The limit is that of one container; where there are several, each has its own.
+    return limit if limit is not None and all(row.entries <= limit for _, row in rows) else None
+
+
+def _marks(rows: Sequence[tuple[float, Row]]) -> list[int]:
+    return [row.mark if row.holders == 1 else 0 for _, row in rows]
+
+
+def _longer(growth: Growth) -> str:
+    return f"; watch it for {growth.needs_s:.0f} s more" if growth.needs_s else ""
+
+
+def _why_unresolved(number: int, samples: Sequence[Sample]) -> str:
+    for sample in reversed(samples):
+        if number in sample.unresolved:
+            return sample.unresolved[number]
+    return "the agent could not look it up in the time there was"
+
+
+def _with_bytes(verdict: Verdict, number: int, rows: Sequence[tuple[float, Row]], watched: Watched) -> Verdict:
+    sizes = _census_bytes(number, watched)
+    if sizes is None:
+        first, last = rows[0], rows[-1]
+        span = last[0] - first[0]
+        if not last[1].bytes or not span:
+            return replace(verdict, exact_bytes=False)
+        gain = last[1].bytes - first[1].bytes
+        pair = (first[1].bytes, last[1].bytes)
+        return replace(verdict, bytes=pair, bytes_per_s=max(0.0, gain / span), exact_bytes=False)
+    before, after, exact, sized = sizes
+    assert watched.first is not None and watched.last is not None  # noqa: PT018 - for mypy; both were used
+    gain, span = after - before, watched.last.t - watched.first.t
+    return replace(
+        verdict,
+        bytes=(before, after),
+        bytes_per_s=max(0.0, gain / span) if span > 0 else None,
+        share=share(gain, watched),
+        exact_bytes=exact,
+        retaining_path=sized.path,
+    )
+
+
+def _census_bytes(number: int, watched: Watched) -> tuple[int, int, bool, Sized] | None:
+    """Return retained bytes at both ends, whether both were measured, and the last measurement."""
+    if watched.first is None or watched.last is None or number not in watched.last.containers:
+        return None
+    after = watched.last.containers[number]
+    size = after.retained if after.retained is not None else after.deep
+    if size is None:
+        return None
+    before = watched.first.containers.get(number)
+    if before is None:
+        return 0, size, True, after
+    was = before.retained if after.retained is not None else before.deep
+    if was is not None:
+        return was, size, True, after
+    return round(size * min(1.0, before.entries / max(after.entries, 1))), size, False, after
+
+
+def share(gain: float, watched: Watched) -> float | None:
+    """Return which part of the heap's growth a gain of bytes is; None where the heap did not grow to speak of."""
+    growth = watched.heap_growth
+    if growth is None or growth[0] < LEAST_HEAP_GROWTH:
+        return None
+    return min(1.0, max(0.0, gain / growth[0]))
+
+
+def _with_overlap(
+    number: int, verdict: Verdict, findings: Sequence[Finding], judged: Sequence[Verdict], watched: Watched
+) -> Verdict:
+    if verdict.status is not Status.CONFIRMED or watched.last is None:
+        return verdict
+    sizes = watched.last.containers
+    holds = _confirmed(sizes[number].holds if number in sizes else (), judged)
+    held = _confirmed([other for other, size in sizes.items() if number in size.holds], judged)
+    told = [f"holds {_names(holds - held, findings)}"] if holds - held else []
+    told += [f"is held by {_names(held - holds, findings)}"] if held - holds else []
+    if not told:
+        return verdict
+    return replace(verdict, reason=f"{verdict.reason}; it {' and '.join(told)}, so their shares overlap")
+
+
+def _confirmed(numbers: Iterable[int], judged: Sequence[Verdict]) -> set[int]:
+    return {number for number in numbers if judged[number].status is Status.CONFIRMED}
+
+
+def _names(numbers: set[int], findings: Sequence[Finding]) -> str:
+    return ", ".join(sorted({findings[number].symbol for number in numbers}))
+
+
+def suspicious(findings: Sequence[Finding], samples: Sequence[Sample]) -> list[int]:
+    """Return the numbers of the findings whose containers gained entries so far, largest gain first."""
+    gains = []
+    for number, finding in enumerate(findings):
+        if finding.probe is None:
+            continue
+        rows = track(number, finding.probe.kind, samples)
+        if len(rows) < 2:
+            continue
+        found, _ = course(finding.probe.kind, rows)
+        if found.course in (Course.GROWS, Course.UNCLEAR) and found.last > found.first:
+            gains.append((rows[-1][1].bytes - rows[0][1].bytes, number))
+    return [number for _, number in sorted(gains, reverse=True)]
