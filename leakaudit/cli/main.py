@@ -18,7 +18,9 @@ COMMANDS = {
     "scan": ("leakaudit.cli.scan", "Find what may grow for ever in Python source."),
     "explain": ("leakaudit.cli.explain", "Print a rule's page, or list all rules."),
     "runtime": ("leakaudit.cli.runtime", "Watch a live process and confirm or clear each finding."),
+    "monitor": ("leakaudit.cli.monitor", "Watch memory, threads and descriptors of processes from outside."),
     "doctor": ("leakaudit.cli.doctor", "Say whether a process can be attached to, and if not, why."),
+    "demo": ("leakaudit.cli.demo", "Audit a leaking federated server, live, on this machine."),
 }
 
 
