@@ -61,9 +61,9 @@ def _probe(path: str) -> Interpreter | None:
 
 
 @contextmanager
-def running(interpreter: Interpreter, state: str) -> Iterator[subprocess.Popen[str]]:
+def running(interpreter: Interpreter, state: str, lasts_s: float = 2.5) -> Iterator[subprocess.Popen[str]]:
     """Run the program in one state, from READY on; it is ended when the block is left."""
-    with started((interpreter.path, str(PROGRAM), state)) as process:
+    with started((interpreter.path, str(PROGRAM), state, str(lasts_s))) as process:
         yield process
 
 

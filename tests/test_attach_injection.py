@@ -58,16 +58,17 @@ def size(mark: Path) -> int:
 
 def visit(interpreter: Interpreter, state: str, mark: Path) -> Visit:
     with running(interpreter, state) as process:
-        injections, refusal = [], ""
+        injections: tuple[Injection, ...] = ()
+        refusal = ""
         try:
             for _ in range(ATTACHES):
-                injections.append(attach(process, mark))
+                injections += (attach(process, mark),)
         except AttachError as error:
             refusal = str(error)
         output, errors = process.communicate("\n", timeout=30)
     report = json.loads(output.splitlines()[-1]) if process.returncode == 0 else {}
     runs = tuple(mark.read_text().splitlines()) if mark.exists() else ()
-    return Visit(tuple(injections), runs, process.returncode, errors, report, refusal)
+    return Visit(injections, runs, process.returncode, errors, report, refusal)
 
 
 @pytest.fixture(scope="module", params=interpreters(), ids=str)

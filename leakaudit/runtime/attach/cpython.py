@@ -36,6 +36,8 @@ def find_runtime(pid: int, memory: Readable) -> Runtime:
     """Return the CPython in a process; raises AttachError where there is none, OSError where it ends meanwhile."""
     exe = str(Path(f"/proc/{pid}/exe").readlink())
     images = tuple(_images(pid, exe))
+    if not images:
+        raise ProcessLookupError(pid)  # it is ending: its memory is gone already
     for name in (PurePosixPath(exe).name, *(PurePosixPath(mapping.path).name for mapping in images)):
         if name.startswith(_OTHERS):
             raise AttachError(
