@@ -30,6 +30,14 @@ SHARED = "shared memory"
 DEVICES = "device memory"
 KERNEL = "kernel pages"
 
+#: How a mapping's name starts -> what it is for; the first that fits.
+STARTS_WITH = (
+    ("[heap]", MAIN_HEAP),
+    ("[stack", STACKS),
+    ("[", KERNEL),
+    (("/dev/shm/", "/dev/zero", "/memfd:", "/SYSV"), SHARED),  # noqa: S108  (a name, no file of ours)
+    ("/dev/", DEVICES),
+)
 LIBRARY = re.compile(r"\.so(\.[\d.]+)?$")
 ALLOCATORS = {
     "jemalloc": "jemalloc",
@@ -143,20 +151,11 @@ def _anonymous(mapping: Mapping) -> str:
 
 
 def _named(mapping: Mapping) -> str:
-    name = mapping.name
-    if name == "[heap]":
-        return MAIN_HEAP
-    if name.startswith("[stack"):
-        return STACKS
-    if name.startswith("["):
-        return KERNEL
-    if name.startswith("/dev/") and not name.startswith(("/dev/shm/", "/dev/zero")):
-        return DEVICES
-    if name.startswith(("/dev/shm/", "/memfd:", "/SYSV", "/dev/zero")):
-        return SHARED
-    if "x" in mapping.permissions or LIBRARY.search(name.removesuffix(" (deleted)")):
-        return LIBRARIES
-    return FILES
+    for starts, part in STARTS_WITH:
+        if mapping.name.startswith(starts):
+            return part
+    is_code = "x" in mapping.permissions or LIBRARY.search(mapping.name.removesuffix(" (deleted)"))
+    return LIBRARIES if is_code else FILES
 
 
 def _allocator(found: Iterable[Mapping]) -> str:

@@ -48,19 +48,17 @@ def read(pid: int) -> tuple[Mapping, ...] | None:
 
 def parse(raw: bytes) -> tuple[Mapping, ...]:
     """Return the mappings that the text of an smaps file lists."""
-    found: list[Mapping] = []
-    head: tuple[int, int, str, str] | None = None
-    values: dict[str, int] = {}
+    found: list[tuple[int, int, str, str]] = []
+    values: list[dict[str, int]] = []
     for line in raw.splitlines():
         key, _, rest = line.partition(b" ")
         if key in FIELDS:
-            values[FIELDS[key]] = int(rest.split()[0]) * 1024
+            values[-1][FIELDS[key]] = int(rest.split()[0]) * 1024
         elif not key.endswith(b":") and (match := HEAD.match(line)):
-            if head:
-                found.append(Mapping(*head, **values))
             start, end, permissions, _, name = match.groups()
-            head = (int(start, 16), int(end, 16), permissions.decode(), name.decode(errors="replace"))
-            values = {}
-    if head:
-        found.append(Mapping(*head, **values))
-    return tuple(found)
+            found.append((int(start, 16), int(end, 16), permissions.decode(), name.decode(errors="replace")))
+            values.append({})
+    return tuple(
+        Mapping(*head, v.get("rss", 0), v.get("pss", 0), v.get("huge", 0), v.get("swap", 0))
+        for head, v in zip(found, values, strict=True)
+    )
