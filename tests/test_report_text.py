@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from report_samples import HITS, LISTENERS, RUNTIME, SCAN, source_line
+from report_samples import HITS, LISTENERS, RUNTIME, SCAN, SILENCED, source_line
 
 from leakaudit.findings import Location, Related
 from leakaudit.findings.report import Report
@@ -75,6 +75,24 @@ def test_audited_text_cannot_drive_the_terminal() -> None:
     assert not set(evil) & {"\x1b", "\x07", "\u202e"} & set(text)
     audit = replace(RUNTIME, findings=tuple(replace(finding, verdict=f.verdict) for f in RUNTIME.findings))
     assert not {"\x1b", "\x07", "\u202e"} & set(TEXT.render(audit, VIEW))
+
+
+def test_a_suppressed_finding_that_is_confirmed_says_so() -> None:
+    text = TEXT.render(
+        replace(RUNTIME, findings=(replace(RUNTIME.findings[1], suppressed=SILENCED.suppressed),)), VIEW
+    )
+    assert "the scan is silent about it: comment: few tenants" in text
+
+
+def test_runtime_paths_are_told_from_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    inside = replace(RUNTIME.findings[1], location=Location(f"{tmp_path}/server/limits.py", 41), related=())
+    outside = replace(inside, location=Location("/opt/app/limits.py", 41))
+    text = TEXT.render(replace(RUNTIME, findings=(inside, outside)), VIEW)
+    assert "(server/limits.py:41)" in text
+    assert "(/opt/app/limits.py:41)" in text
 
 
 def drawing(finding: object, **lines: str) -> list[str]:

@@ -17,7 +17,7 @@ PATIENCE_S = 0.8
 
 
 class Progress:
-    """Called with (done, total); draws from the moment that patience ends."""
+    """Called with (done, total), or `step` with a word for what is going on; draws when patience ends."""
 
     def __init__(self, verb: str, noun: str, *, wanted: bool = True) -> None:
         self._verb = verb
@@ -27,14 +27,18 @@ class Progress:
         self._bar: Bar | None = None
         self._task: TaskID | None = None
 
-    def __call__(self, done: int, total: int) -> None:
+    def __call__(self, done: float, total: float) -> None:
+        self.step(self._verb, done, total)
+
+    def step(self, phase: str, done: float, total: float) -> None:
+        """Show how far the work has come that `phase` names."""
         if not self._wanted or (self._bar is None and time.monotonic() - self._started < PATIENCE_S):
             return
         if self._bar is None:
             self._open()
         assert self._bar is not None
         assert self._task is not None
-        self._bar.update(self._task, completed=done, total=total)
+        self._bar.update(self._task, description=phase, completed=done, total=total)
 
     def __enter__(self) -> Progress:
         return self
@@ -50,7 +54,7 @@ class Progress:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         columns = (
-            TextColumn(self._verb),
+            TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn(self._noun),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import textwrap
 import unicodedata
@@ -30,6 +31,12 @@ class Style:
 def printable(text: str) -> str:
     """Replace what would drive a terminal, and write tabs as blanks."""
     return _UNSAFE.sub("\N{REPLACEMENT CHARACTER}", text.replace("\t", " " * _TAB))
+
+
+def relative(path: str) -> str:
+    """Write a path from the current folder if it lies below it, as people would."""
+    here = os.getcwd() + os.sep  # noqa: PTH109
+    return path[len(here) :] if path.startswith(here) else path
 
 
 def cells(text: str) -> int:

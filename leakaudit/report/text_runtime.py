@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from leakaudit.findings import Finding, Status, Verdict
+from leakaudit.findings import Finding, Status, Suppression, Verdict
 from leakaudit.findings.order import by_growth
 from leakaudit.report import units
-from leakaudit.report.style import Style, printable, wrap
+from leakaudit.report.style import Style, printable, relative, wrap
 from leakaudit.report.text_scan import error_lines, note_lines
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def _verdicts(report: Report, view: View) -> Iterator[str]:
     style = Style(view.color)
     told = [finding for finding in by_growth(report.findings) if finding.verdict is not None]
     if told:
-        yield style.paint(_ROW.format("verdict", "entries", "entries", "memory", "growth").rstrip(), "dim")
+        yield style.paint(_ROW.format("verdict", "entries", "gain", "memory", "share").rstrip(), "dim")
     left = dict(_MOST)
     passed: Counter[Status] = Counter()
     for finding in told:
@@ -105,9 +105,11 @@ def _verdict(finding: Finding, verdict: Verdict, view: View) -> Iterator[str]:
     ).rstrip()
     word = WORDS[verdict.status]
     yield style.paint(word, _COLOR.get(verdict.status, "cyan"), "bold") + row[len(word) :]
-    place = f"{printable(finding.location.path)}:{finding.location.line}"
+    place = f"{relative(finding.location.path)}:{finding.location.line}"
     yield from wrap(f"{finding.rule} {finding.symbol} ({place})", view.width, "  ")
     yield from wrap(verdict.reason, view.width, "  ")
+    if finding.suppressed is not None:
+        yield from wrap(f"the scan is silent about it: {_why(finding.suppressed)}", view.width, "  ")
     if verdict.status is Status.CONFIRMED:
         yield from wrap(finding.message, view.width, "  ")
         yield from (
@@ -122,7 +124,7 @@ def _verdict(finding: Finding, verdict: Verdict, view: View) -> Iterator[str]:
 
 
 def _related(message: str, path: str, line: int, view: View) -> list[str]:
-    return wrap(f"{path}:{line}: {message}", view.width, "    ", "      ")
+    return wrap(f"{relative(path)}:{line}: {message}", view.width, "    ", "      ")
 
 
 def _path(steps: tuple[str, ...], view: View) -> Iterator[str]:
@@ -138,7 +140,7 @@ def _unexplained(audit: RuntimeAudit, view: View) -> Iterator[str]:
     for item in audit.unexplained:
         yield _unexplained_row(item)
         if item.path is not None:
-            yield from wrap(f"declared nearby: {item.path}:{item.line}", view.width, "    ")
+            yield from wrap(f"declared nearby: {relative(item.path)}:{item.line}", view.width, "    ")
         yield from _path(item.retaining_path, view)
     yield ""
 
@@ -190,7 +192,12 @@ def _figure(value: float, series: Series) -> str:
 
 
 def _unit(unit: str) -> str:
-    return "" if unit in {"", "count"} else unit
+    """Return the units that a bare figure would not tell."""
+    return unit if unit in {"%", "s", "ms"} else ""
+
+
+def _why(suppressed: Suppression) -> str:
+    return f"{suppressed.by}: {suppressed.reason}" if suppressed.reason else suppressed.by
 
 
 def _from_to(first: int, last: int) -> str:

@@ -1,0 +1,94 @@
+"""`leakaudit runtime`: the live half."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from leakaudit.cli.exitcodes import ExitCode
+from leakaudit.cli.output import emit, format_option, output_option
+from leakaudit.cli.params import DURATION
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from leakaudit.findings.report import Report
+
+
+@click.command()
+@click.argument("pid", type=click.IntRange(1))
+@click.option("--duration", type=DURATION, default="60s", show_default=True, help="How long to watch.")
+@click.option(
+    "--interval", type=DURATION, help="Time between two samples.  [default: what suits the duration]"
+)
+@click.option(
+    "--source",
+    multiple=True,
+    type=click.Path(exists=True),
+    metavar="PATH",
+    help="Source to scan; may be repeated.  [default: what the process has loaded]",
+)
+@click.option(
+    "--method", default="auto", show_default=True, help="Way into the process; see `leakaudit doctor PID`."
+)
+@click.option(
+    "--pause-budget",
+    type=click.FloatRange(1, 1000),
+    default=10.0,
+    show_default=True,
+    metavar="MS",
+    help="Longest slice of work in the process, in milliseconds.",
+)
+@format_option
+@output_option
+@click.option(
+    "--session", type=click.Path(dir_okay=False), metavar="FILE", help="Keep all that is seen in FILE."
+)
+@click.option("--no-config", is_flag=True, help="Ignore [tool.leakaudit] in pyproject.toml.")
+def runtime(pid: int, **options: Any) -> ExitCode:
+    """Attach to PID, watch what the findings in its source name, and confirm or clear each.
+
+    Ctrl-C ends the watching and reports on what was seen. Exits 1 when growth is confirmed.
+    """
+    from leakaudit.cli.progress import Progress
+    from leakaudit.runtime.audit import Options, audit
+
+    wanted = Options(
+        duration_s=options["duration"],
+        interval_s=options["interval"] or 0.0,
+        source=tuple(map(Path, options["source"])),
+        method=options["method"],
+        pause_budget_ms=options["pause_budget"],
+        session=Path(options["session"]) if options["session"] else None,
+    )
+    with Progress("watching", "s") as progress:
+        report = audit(pid, lambda paths: scan_source(paths, options["no_config"]), wanted, progress.step)
+    emit(report, options["format_"], options["output"])
+    return ExitCode.FINDINGS if report.confirmed else ExitCode.CLEAN
+
+
+def scan_source(paths: Sequence[Path], no_config: bool = False) -> Report:
+    """Scan what a process runs: every finding counts here, whatever its confidence."""
+    from leakaudit.findings import Confidence
+    from leakaudit.scan.api import ScanOptions, examine
+    from leakaudit.scan.config import Config, load_config
+    from leakaudit.scan.fate import Terms, decide
+    from leakaudit.scan.loader import load_rules
+    from leakaudit.scan.selection import select_rules
+
+    config = Config() if no_config else load_config(paths[0])
+    options = ScanOptions(
+        select=config.select,
+        ignore=config.ignore,
+        exclude=config.exclude,
+        tables=config.tables,
+        root=config.root,
+    )
+    done = examine(paths, options)
+    rules = load_rules()
+    ran = select_rules(rules, config.select, config.ignore)
+    return decide(
+        done.report, Terms(config, rules, ran, done.comments, audited=done.files, threshold=Confidence.LOW)
+    )
