@@ -36,6 +36,8 @@ CHILD_TRIES, CHILD_ALIVE_S = 3, 2.0
 LIMITS = ("maxlen", "maxsize", "_maxsize", "_Cache__maxsize", "max_size", "capacity")
 WAIT_ALL = 0x40000000  # __WALL: also for a child that announces its end by no signal
 
+COLLECTED = 1 << 14  # Py_TPFLAGS_HAVE_GC
+
 MISSING: Any = object()
 
 
@@ -49,6 +51,7 @@ Function, Builtin, Module, Coroutine = type(_coroutine), type(len), type(sys), t
 Member = type(Function.__dict__["__closure__"])
 _get_mro, _get_namespace = type.__dict__["__mro__"].__get__, type.__dict__["__dict__"].__get__
 _get_module_dict = Module.__dict__["__dict__"].__get__
+_get_flags = type.__dict__["__flags__"].__get__
 _names = (type.__dict__["__module__"].__get__, type.__dict__["__qualname__"].__get__)
 ATOMS = frozenset(map(id, (int, str, float, bool, bytes, complex, type(None), Builtin, type(Ellipsis))))
 CONTAINERS: dict[int, Any] = {id(kind): kind for kind in (dict, list, set, frozenset, tuple, bytearray)}
@@ -181,11 +184,13 @@ def type_name(kind: Any) -> str:
 
 
 def shallow(obj: Any) -> int:
-    """Return an object's own bytes, by the built-in part of its type."""
-    for base in mro(type(obj)):
+    """Return an object's own bytes, by the built-in part of its type, with the collector's header."""
+    kind = type(obj)
+    header = 16 if _get_flags(kind) & COLLECTED else 0
+    for base in mro(kind):
         if id(base) in SIZED:
-            return int(base.__sizeof__(obj)) + 16
-    return 64
+            return int(base.__sizeof__(obj)) + header
+    return 48 + header
 
 
 def estimate(obj: Any, depth: int) -> float:

@@ -219,11 +219,9 @@ class Retained:
     def _held_elsewhere(self, counted: dict[int, int]) -> list[Any]:
         extra = own_references()
         held = []
-        for number in list(self.inside):
-            if (
-                sys.getrefcount(self.inside[number]) - extra > counted.get(number, 0)
-                and number not in self.seeds
-            ):
+        for number in self.inside:
+            ours = extra + BORROWED.get(number, 0)
+            if number not in self.seeds and sys.getrefcount(self.inside[number]) - ours > counted.get(number, 0):
                 held.append(number)
         return held
 
@@ -305,6 +303,7 @@ def measure(named: dict[int, list[Any]], first: list[int], clock: Clock) -> dict
             size["types"] = retained.types()
             size["holds"] = sorted({owners[i] for i in retained.inside if i in owners and i not in seeds})
             size["reach"] = len(retained.inside)
+        del retained  # or the next one would find its objects held by this one
     return sizes
 
 
@@ -448,13 +447,18 @@ class Paths:
         except TimeoutError:
             return []
         if not self._is_root(chain[0]):
-            return []
+            return list(steps(self.objgraph.find_backref_chain(obj, is_instance, max_depth=3, extra_ignore=ignore)))
         return list(steps(chain))
 
     def _is_root(self, obj: Any) -> bool:
         if self.clock.spent(PATH_SHARE):
             raise TimeoutError
         return self.objgraph.is_proper_module(obj) or type(obj) is self.coroutine
+
+
+def is_instance(obj: Any) -> bool:
+    """Tell whether an object is one of a class that the program defines."""
+    return type(type(obj)) is type and library["container"](type(obj)) is None and bool(type(obj).__flags__ & 1 << 9)
 
 
 def steps(chain: list[Any]) -> Iterable[dict[str, str]]:
@@ -483,7 +487,9 @@ def root(obj: Any) -> dict[str, str]:
     """Return the first step."""
     if isinstance(obj, ModuleType):
         return {"text": f"module {obj.__name__}", "module": obj.__name__, "owner": "", "name": ""}
-    return {"text": f"coroutine {obj.__qualname__}", "module": "", "owner": obj.__qualname__, "name": ""}
+    if type(obj) is library["Coroutine"]:
+        return {"text": f"coroutine {obj.__qualname__}", "module": "", "owner": obj.__qualname__, "name": ""}
+    return {"text": "running code", "module": "", "owner": "", "name": ""}
 
 
 def step(source: Any, name: str) -> dict[str, str]:
