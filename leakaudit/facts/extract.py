@@ -12,8 +12,10 @@ from leakaudit.errors import SourceError
 from leakaudit.facts.containers import describe
 from leakaudit.facts.expressions import annotation_text, dotted, position, short_text, type_name
 from leakaudit.facts.frame import Frame, RawCall, RawEvent, imported, owner_of, scope_of
-from leakaudit.facts.model import Call, Container, Event, FileFacts, Flag, Function, Op, Param, Raise
+from leakaudit.facts.model import Call, Container, Event, FileFacts, Flag, Function, Op, Param
 from leakaudit.facts.origins import Origins
+from leakaudit.facts.races import races
+from leakaudit.facts.raises import raises
 from leakaudit.facts.tables import CONTAINER_CALLS
 from leakaudit.facts.walk import Walk
 from leakaudit.findings import suppression
@@ -101,7 +103,8 @@ class _Resolution:
             all_names=self.walk.all_names,
             script=self.walk.script,
             stored=tuple(self._stored()),
-            raises=tuple(self._raises()),
+            raises=tuple(raises(self.walk.frames, self.imports, self.origins)),
+            races=tuple(races(self.walk.functions, self.imports)),
         )
 
     def _module_frames(self) -> list[Frame]:
@@ -291,6 +294,7 @@ class _Resolution:
             exits=tuple(short_text(t) for t in frame.exits[:3]),
             column=column,
             loop_calls=tuple(sorted({n for c in frame.loop_names if (n := self._callee(c, frame))})),
+            endless=frame.endless,
         )
 
     def _decorator(self, text: str, frame: Frame) -> str:
@@ -398,46 +402,6 @@ class _Resolution:
                 ):
                     found.append((owner, "|".join(tags[:4]), position(node)[0], frame.index))
         return found
-
-    def _raises(self) -> list[Raise]:
-        """Raised variables and attributes; classes and the names of handlers are no news."""
-        found = []
-        for frame in self.walk.frames:
-            for raw in frame.raises:
-                owner = owner_of(frame, raw.path, self.imports, hops=0)
-                scope = scope_of(frame, raw.path)
-                if not owner or (
-                    scope is not None and (raw.path in scope.caught or raw.path in scope.classes)
-                ):
-                    continue
-                guards = tuple(_guard_text(g) for g in raw.guards)
-                node = raw.node
-                origins = (
-                    *self._released(frame, raw.path),
-                    *self._made(scope, raw.path),
-                    *self.origins.of(node, frame, 2),
-                )
-                found.append(
-                    Raise(owner, origins, node.lineno, node.col_offset + 1, frame.index, guards, raw.flags)
-                )
-        return found
-
-    def _released(self, frame: Frame, name: str) -> tuple[str, ...]:
-        """`released` for a local that is unbound again, with `del` or by binding it to None at the end."""
-        values = frame.definitions.get(name, ())
-        last = values[-1] if values else None
-        cleared = len(values) > 1 and isinstance(last, ast.Constant) and last.value is None
-        return ("released",) if cleared or name in frame.deleted else ()
-
-    def _made(self, scope: Frame | None, name: str) -> tuple[str, ...]:
-        """What a module-level name is bound to."""
-        if scope is None or scope.kind != "module":
-            return ()
-        return tuple(
-            tag
-            for value in scope.definitions.get(name, ())[:2]
-            for tag in self.origins.of(value, scope, 1)[:1]
-        )
 
 
 def _strip(owner: str) -> tuple[str, int]:

@@ -78,7 +78,11 @@ class Frame:
     uses: dict[str, int] = field(default_factory=dict)
     containers: list[tuple[str, ast.AST, ast.AST, str, int]] = field(default_factory=list)
     stores: list[tuple[str, ast.AST, ast.AST]] = field(default_factory=list)
+    bound_methods: dict[str, ast.Attribute] = field(
+        default_factory=dict
+    )  # name -> the bound method it stands for
     forever: bool = False
+    endless: bool = False
     generator: bool = False
     exits: list[ast.AST] = field(default_factory=list)
     deleted: set[str] = field(default_factory=set)  # names unbound with `del`

@@ -89,6 +89,7 @@ class Function(msgspec.Struct, frozen=True, array_like=True, gc=False):
     exits: tuple[str, ...] = ()  # tests of early exits at the top of the body (once-guards)
     column: int = 1
     loop_calls: tuple[str, ...] = ()  # those of `calls` that are made inside a loop without end
+    endless: bool = False  # runs `while True` without a way out, at its own pace
 
     @property
     def name(self) -> str:
@@ -177,6 +178,33 @@ class Raise(msgspec.Struct, frozen=True, array_like=True, gc=False):
     func: int = -1
     guards: tuple[str, ...] = ()
     flags: int = 0
+    made: int = 0  # the line that binds a module-level name
+
+
+class Loser(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A task made for a race that may be left running. `coroutine` is an owner-style callee, `text` how it is written."""
+
+    name: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+    coroutine: str
+    text: str
+    cancelled: str  # "no", or "conditional": only when no other came first
+    flags: int = 0
+
+
+class Race(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A wait for the first of several tasks that leaves the others alone."""
+
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+    func: int
+    losers: tuple[Loser, ...]
+    flags: int = 0
 
 
 class FileFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -201,3 +229,4 @@ class FileFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     comments: tuple[Comment, ...] = ()
     generated: bool = False
     raises: tuple[Raise, ...] = ()
+    races: tuple[Race, ...] = ()

@@ -25,6 +25,7 @@ _READ_METHODS = {
 _RUNNING = re.compile(
     r"(^|[^a-z])(running|is_running|alive|active|stop|stopped|stopping|shutdown|closed|closing|done|finished|connected|exit|quit|terminate|keep_\w+|is_set|should_\w+|_?run)([^a-z]|$)"
 )
+_CHANGING = frozenset(SHRINK_METHODS | CLEAR_METHODS | set(GROW_METHODS))
 _LEAVES = (ast.Constant, ast.Pass, ast.Break, ast.Continue, ast.Load, ast.Store, ast.Del)
 
 
@@ -144,9 +145,7 @@ class Walk:
         outer = self.frame
         outer.bound.add(node.name)
         outer.functions[node.name] = len(self.functions)
-        for default in (*node.args.defaults, *node.args.kw_defaults):
-            if default is not None:
-                self.visit(default)
+        methods = self._default_methods(node.args)
         decorators = tuple(dotted(d) or "?" for d in node.decorator_list)
         qualname = (
             f"{outer.qualname}.<locals>.{node.name}"
@@ -165,9 +164,25 @@ class Walk:
         frame = self._enter_function(node, qualname, kind, decorators)
         if outer.kind == "class":
             self._bind_self(frame, node.args, kind, node.name)
+        frame.bound_methods.update(methods)
         self._body(frame, node.body)
 
     visit_AsyncFunctionDef = visit_FunctionDef
+
+    def _default_methods(self, arguments: ast.arguments) -> dict[str, ast.Attribute]:
+        """Visit the defaults; return the parameters whose default is a container's bound method (`drop=seen.discard`)."""
+        names = [a.arg for a in (*arguments.posonlyargs, *arguments.args)]
+        pairs: list[tuple[str, ast.expr | None]] = list(
+            zip(names[len(names) - len(arguments.defaults) :], arguments.defaults)
+        )
+        pairs += [(a.arg, d) for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults)]
+        methods: dict[str, ast.Attribute] = {}
+        for name, default in pairs:
+            if isinstance(default, ast.Attribute) and default.attr in _CHANGING:
+                methods[name] = default
+            elif default is not None:
+                self.visit(default)
+        return methods
 
     def visit_Lambda(self, node: ast.Lambda) -> None:
         outer = self.frame
@@ -341,6 +356,8 @@ class Walk:
             path = access_path(value)
             if path and name not in frame.aliases and path != name:
                 frame.aliases[name] = path
+            if isinstance(value, ast.Attribute) and value.attr in _CHANGING and frame.kind == "function":
+                frame.bound_methods[name] = value
             if is_container(value):
                 frame.containers.append((name, value, node, annotation, self.flags))
             if frame.kind == "module" and name == "__all__" and isinstance(value, (ast.List, ast.Tuple)):
@@ -459,6 +476,7 @@ class Walk:
         forever = _runs_on(node)
         if forever and self.frame.kind == "function":
             self.frame.forever = True
+            self.frame.endless = self.frame.endless or _is_endless(node)
         self.guards.append(node.test)
         self.under(Flag.LOOP | (Flag.FOREVER if forever else 0), node.body)
         self.guards.pop()
@@ -634,6 +652,8 @@ class Walk:
         elif isinstance(func, ast.Name):
             name = func.id
             frame.loads.add(name)
+            if name in frame.bound_methods:
+                self._method_call(node, frame.bound_methods[name])
             if name == "len" and node.args:
                 self.use(node.args[0], Use.LEN)
         else:
@@ -666,7 +686,9 @@ class Walk:
     def _remember(self, node: ast.Call, name: str) -> bool:
         if name in INTERESTING_CALLS or name[:1].isupper() or name in ("cls", "partial"):
             return True
-        if name in ("add", "record") and len(node.args) + len(node.keywords) > 1:  # a sink or a measurement, no set
+        if (
+            name in ("add", "record") and len(node.args) + len(node.keywords) > 1
+        ):  # a sink or a measurement, no set
             return True
         return any(
             argument.__class__ is ast.Lambda
@@ -750,6 +772,20 @@ def _is_empty(node: ast.AST) -> bool:
 
 def _has_bounds(node: ast.AST) -> bool:
     return isinstance(node, ast.Slice) and (node.lower is not None or node.upper is not None)
+
+
+def _is_endless(node: ast.While) -> bool:
+    """`while True` that pauses between its turns, and that no break, return or raise leaves."""
+    if not isinstance(node.test, ast.Constant) or not _sleeps(node):
+        return False
+    todo: list[ast.AST] = list(node.body)
+    while todo:
+        part = todo.pop()
+        if isinstance(part, (ast.Return, ast.Raise, ast.Break)):
+            return False
+        if not isinstance(part, (*_FUNCTIONS, ast.ClassDef)):
+            todo.extend(ast.iter_child_nodes(part))
+    return True
 
 
 def _is_main_test(node: ast.AST) -> bool:

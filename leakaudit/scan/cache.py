@@ -136,7 +136,17 @@ def _code_key() -> bytes:
     if not _KEY:
         folder = Path(__file__).parent.parent / "facts"
         digest = hashlib.blake2b(f"{__version__} {sys.version_info[:2]}".encode(), digest_size=32)
-        for name in ("model", "expressions", "tables", "frame", "walk", "containers", "origins", "extract"):
+        for name in (
+            "model",
+            "expressions",
+            "tables",
+            "frame",
+            "walk",
+            "containers",
+            "origins",
+            "raises",
+            "extract",
+        ):
             with contextlib.suppress(OSError):
                 digest.update((folder / f"{name}.py").read_bytes())
         _KEY.append(digest.digest())
