@@ -28,6 +28,7 @@ NONE, UNCALLED, CLEAR_ONLY, SAME_KEY, WRONG_KEY, SUCCESS_ONLY, INNER, BY_NAME, P
 _TEARDOWN = re.compile(
     r"^_*(close|aclose|shutdown|stop|destroy|dispose|teardown|tear_down|terminate|exit|finalize|finish_all|cleanup_all|clear|clear_all|clear_cache|clear_caches|reset|reset_all|"
     r"flush_all|__exit__|__aexit__|__del__|stopService|async_shutdown|on_shutdown|async_stop|disconnect_all|cancel_all|stop_all|unload|async_unload_entry|__setstate__|"
+    r"reset_\w+|cancel_all\w*|clear_all\w*|shutdown_\w+|\w+_all|"
     r"release_all|kill|quit|close_all|cancel|del|exit|aexit)_*$"
 )
 _LAZY_READ = re.compile(
@@ -74,6 +75,12 @@ def grade(project: Project, subject: Subject) -> Cleanup:
         return Cleanup(
             BY_NAME, f"another object's `{subject.name}` is cleaned; it may be this one", tuple(removals)
         )
+    keyed = [
+        s for s in direct if s.event.op is Op.SHRINK and s.event.key and not s.event.flags & Flag.CALLBACK
+    ]
+    wrong = wrong_key(subject, keyed)
+    if wrong:
+        return Cleanup(WRONG_KEY, wrong, tuple(keyed))
     if _size_guard(subject):
         return Cleanup(BOUND, "its length is compared with a limit and entries are removed", tuple(direct))
     partial = [s for s in direct if not _is_teardown(project, s)]
@@ -92,9 +99,6 @@ def grade(project: Project, subject: Subject) -> Cleanup:
         )
     if all(_is_lazy(project, s) for s in called):
         return Cleanup(SAME_KEY, "entries go only when the very same key is asked for again", tuple(called))
-    wrong = wrong_key(subject, called)
-    if wrong:
-        return Cleanup(WRONG_KEY, wrong, tuple(called))
     if success_only(project, subject, partial):
         return Cleanup(
             SUCCESS_ONLY,
@@ -122,7 +126,7 @@ def _mismatch(subject: Subject, inserts: list[Event], removal: Event) -> str:
         for insert in inserts:
             holder, _, attribute = insert.key.rpartition(".")
             if (
-                insert.method != "[]="
+                insert.method not in ("[]=", "__setitem__")
                 or not attribute
                 or not holder.isidentifier()
                 or insert.value.partition(".")[0] != holder
@@ -213,6 +217,7 @@ def _is_removal(project: Project, subject: Subject, seen: Seen) -> bool:
 
 
 def _is_teardown(project: Project, seen: Seen) -> bool:
+    """Whether it runs when the owner ends, as its function's name says; `reset_x` counts only if it empties all."""
     if seen.event.flags & Flag.CALLBACK:
         return False  # passed along to run whenever the entry is done
     if (

@@ -209,8 +209,8 @@ class Contexts:
             )
         if _REGISTRAR.match(name) and not called:
             return Answer(
-                "registrar",
-                f"`{name}` is a registration function that nothing in the project calls",
+                "addition",
+                f"`{name}` is named like an addition to a set-up, and nothing in the project calls it",
                 path,
                 function.line,
             )

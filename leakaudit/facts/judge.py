@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ LIFETIME = {
     "long": 2,
     "likely-long": 1,
     "keyed": -1,
+    "unseen": 0,
     "unknown": -1,
     "likely-short": -3,
     "short": -8,
@@ -28,11 +30,12 @@ CONTEXT = {
     "construct": 0,
     "unknown": 0,
     "called": -1,
+    "addition": -1,
     "registrar": -3,
     "start-up": -4,
     "import": -8,
 }
-KEY = {"fresh": 2, "likely-fresh": 1, "unknown": 0, "likely-finite": -3, "finite": -8}
+KEY = {"identity": 4, "fresh": 2, "likely-fresh": 1, "unknown": 0, "likely-finite": -3, "finite": -8}
 CLEANUP = {
     "none": -1,
     "uncalled": 0,
@@ -119,6 +122,10 @@ def sites(project: Project, subject: Subject) -> Iterator[Seen]:
 
 def _weigh(project: Project, subject: Subject, site: Seen, lifetime: Answer, cleanup: Cleanup) -> Growth:
     context = project.context(site)
+    if context.value == "registrar" and subject.scope == "c" and site.event.owner.startswith("i:"):
+        context = Answer(
+            "unknown", context.reason, context.path, context.line
+        )  # each instance registers with all others
     key = project.key_domain(subject, site)
     evidence = [
         _evidence("lifetime", lifetime, LIFETIME),
@@ -136,13 +143,18 @@ def _extras(subject: Subject, site: Seen) -> Iterator[Evidence]:
     if not reads and not subject.events(Op.ESCAPE, Op.READ_GROW):
         yield Evidence("write-only", "yes", f"nothing in the project reads `{subject.name}`", 1)
     if subject.name.isupper():
-        yield Evidence("name", "constant", f"`{subject.name}` is named like a constant", -2)
+        yield Evidence("name", "constant", f"`{subject.name}` is named like a constant", -1)
     if subject.container.initial and subject.container.kind != "queue":
         yield Evidence("initial", "filled", f"`{subject.name}` is created with entries: a table", -2)
     if subject.container.from_param:
         yield Evidence("shared", "passed in", f"`{subject.name}` may be the caller's own", -1)
     if any(f"len({subject.name}" in g or f"len(self.{subject.name}" in g for g in site.event.guards):
         yield Evidence("guard", "size", "grows only while its length is below a limit", -6)
+    seen = next((g for g in site.event.guards if _is_membership(g, subject, site)), None)
+    if seen is not None and subject.container.kind == "set":
+        yield Evidence(
+            "seen", "set", f"it remembers what it has seen (`{seen}`), so it is given new things", 1
+        )
     once = next((g for g in site.event.guards if _is_once(g)), None)
     if once is not None:
         yield Evidence("guard", "once", f"grows only once (`{once}`)", -4)
@@ -150,8 +162,6 @@ def _extras(subject: Subject, site: Seen) -> Iterator[Evidence]:
         yield Evidence(
             "shared", "class attribute", "grown through an instance, but one object for all instances", 2
         )
-    if site.event.depth and site.event.op is Op.GROW and site.event.method not in ("append", "appendleft"):
-        yield Evidence("depth", "nested", "what grows is an entry, not the container itself", -1)
 
 
 def _sibling(project: Project, subject: Subject, site: Seen, cleanup: Cleanup) -> Iterator[Evidence]:
@@ -168,6 +178,15 @@ def _sibling(project: Project, subject: Subject, site: Seen, cleanup: Cleanup) -
             3,
             place,
         )
+
+
+def _is_membership(guard: str, subject: Subject, site: Seen) -> bool:
+    value = site.event.value
+    return (
+        bool(value)
+        and re.search(rf"\b{re.escape(value)} (not )?in (self\.)?{re.escape(subject.name)}\b", guard)
+        is not None
+    )
 
 
 def _is_once(guard: str) -> bool:

@@ -16,6 +16,9 @@ _FRESH_CALLS = re.compile(
 _FINITE_ANNOTATION = re.compile(
     r"^(typing\.)?(Literal\[|bool\b|type\b|Type\b|type\[|Type\[)|Enum\b|Type\b$|Kind\b$|Level\b$|Mode\b$|Status\b$|State\b$"
 )
+_IDENTITY_CALLS = frozenset(
+    "get_ident get_native_id getcurrent current_thread current_task currentThread current_greenlet".split()
+)
 _APPENDS = ("append", "appendleft", "insert", "extend", "put", "put_nowait")
 _CONFIG_WORDS = frozenset(
     "config settings conf cfg environ options entry_points ENV registry plugins builtins sys".split()
@@ -43,7 +46,7 @@ def domain(event: Event, sequence: bool) -> Answer:
     found = [_tag(tag) for tag in tags]
     fresh = [t for t in found if t == "fresh"]
     if any(tag == "id" for tag in tags):
-        return Answer("fresh", f"the key `{text}` holds an `id()`, new for every object")
+        return Answer("identity", f"the key `{text}` holds an `id()`, new for every object")
     solid = [tag for tag in tags if not tag.startswith("local:")]
     if tags[0] == "type" or (
         solid and all(tag == "type" or tag.startswith(("class:", "function:")) for tag in solid)
@@ -66,7 +69,10 @@ def domain(event: Event, sequence: bool) -> Answer:
             for tag in tags
             if tag.startswith("call:") and _FRESH_CALLS.search(tag.partition(":")[2])
         )
-        return Answer("fresh", f"the key `{text}` comes from `{call}()`, new every time")
+        identity = call.rpartition(".")[2] in _IDENTITY_CALLS
+        return Answer(
+            "identity" if identity else "fresh", f"the key `{text}` comes from `{call}()`, new every time"
+        )
     if any(tag == "self" for tag in tags[:1]):
         return Answer("fresh", f"the key `{text}` is the instance itself")
     if any(tag.startswith("new:") for tag in tags[:2]):

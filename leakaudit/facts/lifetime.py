@@ -168,6 +168,13 @@ class Lifetimes:
             )
         if answers and any(a.value in ("short", "likely-short") for a in answers):
             return Answer("likely-short", answers[0].reason, answers[0].path, answers[0].line)
+        if not answers:
+            return Answer(
+                "unseen",
+                f"nothing in the project makes a `{name}`, so its users decide how long it lives",
+                place.path,
+                cls.line,
+            )
         return Answer("unknown", f"nothing tells how long a `{name}` lives", place.path, cls.line)
 
     def _is_thread(self, place: Place) -> bool:

@@ -240,10 +240,23 @@ class Project:
         place = self._resolve(scope, rest, path, found)
         if place is not None:
             return [(place, True)]
-        if scope in ("?", "t", "i", "m", "x") and "." in rest:
+        if scope in ("?", "t", "i", "m", "x") and "." in rest and not self._is_object(scope, rest, path):
             named = self._named(rest.rpartition(".")[2], path, by_name)
             return [(p, len(named) == 1 and p.path == path) for p in named]
         return []
+
+    def _is_object(self, scope: str, rest: str, path: str) -> bool:
+        """Whether the attribute is known to hold an object of the project's own, so that it is no container."""
+        holder, _, attribute = rest.rpartition(".")
+        if scope == "t":
+            cls = self.class_named(holder, path)
+        elif scope == "i":
+            cls, attributes = self._split_class(rest, path)
+            for name in attributes[:-1]:
+                cls = self.attribute_type(cls, name) if cls is not None else None
+        else:
+            return False
+        return cls is not None and self.attribute_type(cls, attribute) is not None
 
     def _resolve(self, scope: str, rest: str, path: str, found: Mapping[Place, Subject]) -> Place | None:
         if scope in ("i", "c"):
