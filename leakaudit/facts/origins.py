@@ -1,6 +1,6 @@
 """Where a value comes from, in a few words: what a key or a stored value is made of.
 
-Tags: const:TEXT, param:NAME:ANNOTATION, call:DOTTED, new:DOTTED, attr:TEXT, loop:TEXT, global:NAME, elem:TEXT, fstr, id, type,
+Tags: const:TEXT, param:NAME:ANNOTATION, call:DOTTED, new:DOTTED, attr:TEXT, loop:TEXT, global:NAME, elem:TEXT, item:'KEY', fstr, id, type,
 self, lambda, closure:QUALNAME, bound:OWNER, except (the exception itself), except-text (what is made
 of it), with:DOTTED, literal:KIND, local:NAME.
 """
@@ -107,6 +107,8 @@ class Origins:
             self._collect(node.value, frame, depth - 1, found)  # type: ignore[attr-defined]
             if isinstance(node.slice, (ast.Name, ast.Attribute)):  # type: ignore[attr-defined]
                 self._collect(node.slice, frame, depth - 1, found)  # type: ignore[attr-defined]
+            elif isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str):  # type: ignore[attr-defined]
+                found.append(f"item:{node.slice.value!r}"[:40])  # type: ignore[attr-defined]
         elif kind in (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp):
             found.append(f"literal:{kind.__name__.lower()[:4].rstrip('c')}")
             for child in ast.iter_child_nodes(node):

@@ -305,12 +305,10 @@ INTERESTING_CALLS = {
     "alru_cache",
     "cached",
     "declarative_base",
-    "increment",
-    "incr",
-    "histogram",
-    "gauge",
-    "timing",
-    "distribution",
+    "create_counter",
+    "create_histogram",
+    "create_up_down_counter",
+    "create_gauge",
 }
 
 #: Words that end the names of what is new for every caller or event; a key named so is fresh.
