@@ -6,7 +6,7 @@ DEMO_VENV := .venv-demo
 VENV := .venv
 export PYTHON
 
-.PHONY: help demo test check format clean
+.PHONY: help demo test format clean check check-format check-lint check-types check-rule-types check-self
 
 help:
 	@echo 'make demo    audit a leaking federated server, live, on this machine'
@@ -21,11 +21,23 @@ demo: $(DEMO_VENV)/.ready
 test: $(VENV)/.ready
 	$(VENV)/bin/python -m pytest $(ARGS)
 
-check: $(VENV)/.ready
+# `make -k check` goes through all of them, whatever fails.
+check: check-format check-lint check-types check-rule-types check-self
+
+check-format: $(VENV)/.ready
 	$(VENV)/bin/ruff format --check .
+
+check-lint: $(VENV)/.ready
 	$(VENV)/bin/ruff check .
+
+check-types: $(VENV)/.ready
 	$(VENV)/bin/mypy leakaudit
+
+# Rules are loaded by path and belong to no package.
+check-rule-types: $(VENV)/.ready
 	$(VENV)/bin/mypy --explicit-package-bases rules/*.py
+
+check-self: $(VENV)/.ready
 	$(VENV)/bin/leakaudit scan leakaudit rules
 
 format: $(VENV)/.ready
