@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from leakaudit.facts import judge
-from leakaudit.facts.exceptions import Kept, Shared, held_by_frame, kept, shared
+from leakaudit.facts.exceptions import Kept, Shared, held_by_frame, kept, shared, taken
 from leakaudit.facts.linked import Place
 from leakaudit.findings import Confidence, Evidence, Location, Probe, ProbeKind, Related
 from leakaudit.scan.rule import Rule, Suspect
@@ -111,7 +111,7 @@ class ExceptionRetained(Rule):
         function = project.function(item.seen.path, event.func)
         if subject.container.kind == "queue" and not (function is not None and function.forever):
             evidence.append(Evidence("queue", "handed over", "a consumer takes it out of the queue", -4))
-        if item.again:
+        if item.again and not cleanup.effective:
             evidence.append(Evidence("again", "raised", "raised again, each time with more frames", 2))
         return Suspect(
             location=judge.location(subject),
@@ -119,8 +119,12 @@ class ExceptionRetained(Rule):
             message=f"`{subject.name}` keeps {_WHAT[item.what]} with its traceback and the variables of every frame in it",
             evidence=tuple(evidence),
             related=(
+                *(Related(Location(item.seen.path, line), "taken here") for line in taken(project, item)),
                 Related(Location(item.seen.path, event.line, event.column), "put in here"),
-                *(Related(Location(path, raised.line, raised.column), "raised again here") for path, raised in item.again[:3]),
+                *(
+                    Related(Location(path, raised.line, raised.column), "raised again here")
+                    for path, raised in item.again[:3]
+                ),
             ),
             notes=(lifetime.reason, cleanup.reason),
             help=_HELP,
@@ -134,7 +138,9 @@ class ExceptionRetained(Rule):
         places = [Location(path, item.line, item.column) for path, item in constant.raised]
         count = len(places)
         evidence = [
-            Evidence("shared", "instance", "one exception object; every raise adds frames to its traceback", 5),
+            Evidence(
+                "shared", "instance", "one exception object; every raise adds frames to its traceback", 5
+            ),
             Evidence("context", context.value, context.reason, _CONTEXT.get(context.value, 0)),
         ]
         if count > 1:
@@ -146,8 +152,18 @@ class ExceptionRetained(Rule):
             message=f"`{name}` is one exception object for all raises: its traceback grows with each",
             evidence=tuple(evidence),
             related=tuple(Related(place, "raised here") for place in places[:5]),
-            help=("make a new one for each raise: `raise ValueError(...)`", f"or drop the old frames: `raise {name}.with_traceback(None)`"),
-            probe=Probe(ProbeKind.MODULE_ATTRIBUTE, project.module_name(first[0]), constant.path, "", name, self.object_types),
+            help=(
+                "make a new one for each raise: `raise ValueError(...)`",
+                f"or drop the old frames: `raise {name}.with_traceback(None)`",
+            ),
+            probe=Probe(
+                ProbeKind.MODULE_ATTRIBUTE,
+                project.module_name(first[0]),
+                constant.path,
+                "",
+                name,
+                self.object_types,
+            ),
         )
 
     def _held(self, project: Project, path: str, raised: Raise) -> Suspect:
@@ -155,13 +171,25 @@ class ExceptionRetained(Rule):
         function = project.function(path, raised.func)
         context = project.contexts.of_function(path, raised.func)
         evidence = [
-            Evidence("cycle", "frame", f"the traceback refers to the frame, whose variable `{name}` refers to the exception", 2),
+            Evidence(
+                "cycle",
+                "frame",
+                f"the traceback refers to the frame, whose variable `{name}` refers to the exception",
+                1,
+            ),
             Evidence("context", context.value, context.reason, _CONTEXT.get(context.value, 0)),
         ]
         cls = project.class_at(Place(path, function.cls)) if function is not None and function.cls else None
         closing = next((m for m in cls.methods if _CLOSES.match(m)), "") if cls is not None else ""
         if cls is not None and closing:
-            evidence.append(Evidence("holds", cls.qualname, f"the frame also holds a `{cls.qualname}`, which has `{closing}`", 1))
+            evidence.append(
+                Evidence(
+                    "holds",
+                    cls.qualname,
+                    f"the frame also holds a `{cls.qualname}`, which has `{closing}`",
+                    1,
+                )
+            )
         qualname = function.qualname if function is not None else ""
         return Suspect(
             location=Location(path, raised.line, raised.column),

@@ -50,9 +50,12 @@ def kept(project: Project) -> Iterator[Kept]:
             continue
         for seen in subject.events(Op.GROW):
             what = _what(project, seen, failures)
-            raised = again.get(Place(subject.path, subject.owner), []) + _raised_beside(project, seen)
-            if what or raised and _makes_exception(project, seen.path, seen.event.value_origins):
-                yield Kept(subject, seen, what or "exception", tuple(raised))
+            beside = _raised_beside(project, seen)
+            raised = (
+                again.get(Place(subject.path, subject.owner), []) if _makes_exception(project, seen) else []
+            )
+            if what or beside or raised:
+                yield Kept(subject, seen, what or "exception", (*raised, *beside))
                 break
 
 
@@ -67,6 +70,19 @@ def _what(project: Project, seen: Seen, failures: dict[tuple[str, int], str]) ->
         return "exc_info"
     parameter = failures.get((seen.path, seen.event.func))
     return "failure" if parameter and any(t.startswith(f"param:{parameter}:") for t in tags[:1]) else ""
+
+
+def taken(project: Project, item: Kept) -> tuple[int, ...]:
+    """The lines where the function takes the exc_info that it then puts into the container."""
+    event = item.seen.event
+    return tuple(
+        call.line
+        for path, call in project.calls("exc_info")
+        if item.what == "exc_info"
+        and path == item.seen.path
+        and call.func == event.func
+        and call.line < event.line
+    )
 
 
 def _failure_parameters(project: Project) -> dict[tuple[str, int], str]:
@@ -104,8 +120,9 @@ def _raised_beside(project: Project, seen: Seen) -> list[tuple[str, Raise]]:
     ]
 
 
-def _makes_exception(project: Project, path: str, tags: tuple[str, ...]) -> bool:
-    return "except" in tags or any(is_exception(project, path, tag) for tag in tags)
+def _makes_exception(project: Project, seen: Seen) -> bool:
+    tags = seen.event.value_origins
+    return "except" in tags or any(is_exception(project, seen.path, tag) for tag in tags)
 
 
 def is_exception(project: Project, path: str, tag: str) -> bool:

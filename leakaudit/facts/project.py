@@ -423,7 +423,10 @@ class Project:
         for path, facts in self.files.items():
             for call in facts.calls:
                 scope, _, rest = call.callee.partition(":")
-                if rest.rpartition(".")[2][:1].isupper() and scope in ("m", "x", "b", "l"):
+                if (
+                    scope in ("m", "x", "b", "l", "i", "c", "cls")
+                    and rest.rpartition(".")[2].lstrip("_")[:1].isupper()
+                ):
                     name = rest if scope != "l" else rest.rpartition(".")[2]
                     place = self.class_named(name, path)
                     if place is not None:
