@@ -8,7 +8,6 @@ instance, because reading that makes a dict that stays. Between samples it keeps
 
 from __future__ import annotations
 
-import _imp
 import _thread
 import _weakref
 import gc
@@ -28,7 +27,8 @@ SLICE_S, NAP_S = 0.001, 0.001  # the agent computes this long, then lets others 
 PART = 2000  # objects handled in C before the clock is read
 MAX_HOLDERS = 2000  # per probe; where there are more, these stand for all
 MAX_NESTED = 4096
-MAX_TYPES = 80
+REF_BYTES = 96  # a weak reference and its place in a list
+MAX_TYPES, LEAST_COUNT = 400, 16
 WALK_LIMIT, WIDE = 150_000, 32  # objects in all, and children at each end of a large container
 DISCOVERY_SHARE = 0.04  # of the agent's time that may go into searching for holders
 COLD_NS_PER_BLOCK = 16  # what gc.get_objects costs when nothing was measured yet
@@ -67,6 +67,9 @@ def genuine(module: str, name: str) -> Any:
     if type(found) is Builtin:
         return found
     return _get_module_dict(sys.modules["gevent.monkey"])["saved"][module][name]
+
+
+nap: Callable[[float], None] = genuine("time", "sleep")
 
 
 def mro(kind: Any) -> Any:
@@ -222,7 +225,6 @@ class Ledger:
     """The agent's own footprint, and the clock that cuts its work into slices."""
 
     def __init__(self, budget_ms: float) -> None:
-        self.sleep: Callable[[float], None] = genuine("time", "sleep")
         self.budget_ms = budget_ms
         self.pause_ms = 0.0
         self.slice_s = min(SLICE_S, budget_ms / 4e3)
@@ -237,7 +239,7 @@ class Ledger:
     def rest(self, seconds: float) -> None:
         """End the slice and sleep."""
         self.pause_ms = max(self.pause_ms, (time.thread_time() - self.begun) * 1e3)
-        self.sleep(seconds)
+        nap(seconds)
         self.begun = time.thread_time()
 
     def atomic(self, call: Callable[..., Any], *arguments: Any) -> tuple[Any, float]:
@@ -419,12 +421,12 @@ class Finder:
             names = [probe.module]
         return [module_dict(sys.modules[name]) for name in names if name in sys.modules]
 
-    def named(self, probe: Probe) -> list[Any]:
-        """Return the classes or functions that `qualname` names in the probe's modules."""
+    def named(self, probe: Probe, qualname: str = "") -> list[Any]:
+        """Return the classes or functions that a qualified name means in the probe's modules."""
         found = []
         for names in self.modules(probe):
             try:
-                parts = probe.qualname.split(".")
+                parts = (qualname or probe.qualname).split(".")
                 value = names[parts[0]]
                 for part in parts[1:]:
                     value = attribute(value, part)
@@ -559,7 +561,8 @@ class Search:
 
     def types(self) -> dict[str, int]:
         """Return the commonest types by name, with their counts."""
-        top = sorted(self.counts.items(), key=lambda item: -item[1])[:MAX_TYPES]
+        common = [item for item in self.counts.items() if item[1] >= LEAST_COUNT]
+        top = sorted(common, key=lambda item: -item[1])[:MAX_TYPES]
         named: dict[str, int] = {}
         for number, count in top:
             name = type_name(self.kinds[number])
@@ -821,6 +824,7 @@ class Agent:
         self.ledger = Ledger(self.options["pause_budget_ms"])
         self.finder = Finder(self.ledger)
         self.probes: list[Probe] = []
+        self.base_bytes = 0
         self.end = time.monotonic() + self.options["deadline_s"]
         self.lease, self.lease_end = 0, 0.0
         self.read = 0
@@ -903,6 +907,7 @@ class Agent:
             for line in file:
                 self.probes.append(Probe(decode(line)))
                 self.ledger.step()
+        self.base_bytes = own_bytes(self.namespace, self)
         self.write(record="probes", count=len(self.probes))
 
     # --- Samples ---
@@ -997,7 +1002,7 @@ class Agent:
                 priced += 1
             self.ledger.step()
         if holders + probe.blind[0] == 0:
-            return None
+            return [probe.id, 0, 0, None, 0, 0, None, 0, True] if self.none_alive(probe) else None
         if priced:
             probe.priced = (entries, price / priced)
         whole = probe.found / holders if probe.searched and probe.found > MAX_HOLDERS and holders else 1
@@ -1006,6 +1011,12 @@ class Agent:
         size_estimate = round(entries * probe.priced[1])
         fresh = self.searched or not probe.searched
         return [probe.id, holders, entries, deeper, largest, size_estimate, most or None, trace, fresh]
+
+    def none_alive(self, probe: Probe) -> bool:
+        """Tell whether the target knows what a probe names, and a search of the whole heap found no holder of it."""
+        if probe.kind not in ("instance-attribute", "closure-cell") or probe.found or self.why_partial:
+            return False
+        return bool(self.searched and self.finder.named(probe, probe.qualname.partition(".<locals>")[0]))
 
     def due(self, probe: Probe, entries: int) -> bool:
         """Tell whether a probe's price per entry is too old."""
@@ -1034,7 +1045,7 @@ class Agent:
         return {
             "pause_ms": self.ledger.pause_ms,
             "cpu_ms": time.thread_time() * 1e3,
-            "bytes": own_bytes(self.namespace, self),
+            "bytes": self.base_bytes + REF_BYTES * sum(len(probe.refs) for probe in self.probes),
         }
 
     # --- Census, in a child ---
@@ -1052,18 +1063,10 @@ class Agent:
         self.child["tries"] += 1
         began = time.monotonic()
         try:
-            cloner = Cloner()
-            # The copy gives back the import lock, as after every fork; so it has to be taken here.
-            _imp.acquire_lock()
-            try:
-                pid, took_ms = self.ledger.atomic(cloner.clone)
-                if pid == 0:
-                    be_child(self, began)
-            finally:
-                _imp.release_lock()
-            cloner.close()
-            if pid < 0:
-                raise OSError("the target may not create a process")
+            cloner = run_file(f"{self.directory}/cloner.py")
+            pid, took_ms = cloner["clone"](self)
+            if pid == 0:
+                cloner["be_child"](self, began)
         except BaseException:
             self.child = {}
             raise
@@ -1115,6 +1118,14 @@ def complaint(error: BaseException) -> str:
     return f"{type(error).__name__}: {first}" if type(first) is str else type(error).__name__
 
 
+def run_file(path: str) -> dict[str, Any]:
+    """Run a file from the channel and return its names."""
+    names: dict[str, Any] = {"__name__": "leakaudit_" + path.rpartition("/")[2][:-3]}
+    with open(path, encoding="utf-8") as file:
+        exec(compile(file.read(), "leakaudit agent", "exec"), names)
+    return names
+
+
 def exists(path: str) -> bool:
     """Tell whether there is such a file."""
     try:
@@ -1122,88 +1133,6 @@ def exists(path: str) -> bool:
     except OSError:
         return False
     return True
-
-
-def c_function(name: str) -> tuple[Callable[..., int], int]:
-    """Return a call of a C function that keeps the interpreter lock, and the function's address."""
-    import _ctypes
-
-    long = type("Long", (_ctypes._SimpleCData,), {"_type_": "l"})
-    flags = _ctypes.FUNCFLAG_CDECL | _ctypes.FUNCFLAG_PYTHONAPI
-    prototype = type("Call", (_ctypes.CFuncPtr,), {"_flags_": flags, "_restype_": long})
-    address = _ctypes.dlsym(_ctypes.dlopen(None, 2), name) if name else 0
-
-    def call(*arguments: Any, at: int = address) -> int:
-        return int(prototype(at)(*(long(item) if type(item) is int else item for item in arguments)))
-
-    return call, address
-
-
-class Cloner:
-    """Copies the process as fork does, but announces nothing: no signal at the end, no hooks run beforehand.
-
-    In a copy of a process with many threads, the first release of the interpreter lock waits forever for threads that
-    are not in the copy. So the copy must call `PyOS_AfterFork_Child`, which makes the locks anew, before it runs any
-    bytecode; and before that it closes all files, so that nothing that is run there can disturb the target's
-    connections. That takes a few machine instructions of our own: clone, close, call.
-    """
-
-    CODE = {
-        "x86_64": (
-            "f30f1efa53415441554989fc4189f531ff31f631d24531d24531c0b8380000000f054885c0751731db"
-            "89dfb8030000000f05ffc34439eb72f041ffd431c0415d415c5bc3"
-        )
-    }
-
-    def __init__(self) -> None:
-        code = self.CODE.get(posix.uname().machine)
-        if code is None:
-            raise OSError("a census is not possible on this processor")
-        self.call, self.after_fork = c_function("PyOS_AfterFork_Child")
-        self.page = c_function("mmap")[0](0, 4096, 3, 0x22, -1, 0)
-        if self.page == -1:
-            raise OSError("the target may map no memory")
-        c_function("memmove")[0](self.page, bytes.fromhex(code), len(code) // 2)
-        if c_function("mprotect")[0](self.page, 4096, 5) != 0:
-            self.close()
-            raise OSError("the target may run no code of ours")
-        self.files = most_files()
-
-    def clone(self) -> int:
-        """Return the child's pid in the parent and 0 in the child, which has no open files."""
-        return self.call(self.after_fork, self.files, at=self.page)
-
-    def close(self) -> None:
-        """Give the page back."""
-        c_function("munmap")[0](self.page, 4096)
-
-
-def most_files() -> int:
-    """Return a number above all open descriptors."""
-    try:
-        return max(int(name) for name in posix.listdir("/proc/self/fd")) + 32
-    except OSError:
-        return 4096
-
-
-def be_child(agent: Agent, forked: float) -> None:
-    """Take the census in the copy of the target, write it, and end without running anything of the target's."""
-    try:
-        for _ in range(3):
-            posix.open("/dev/null", posix.O_RDWR)
-        gc.disable()
-        name, directory = agent.child["command"]["id"], agent.directory
-        posix.close(posix.open(f"{directory}/census-{name}.alive", posix.O_CREAT | posix.O_WRONLY, 0o600))
-        c_function("prctl")[0](1, 9)  # end with the thread that made us
-        names: dict[str, Any] = {"__name__": "leakaudit_census", "agent": agent, "library": agent.namespace}
-        with open(f"{directory}/census_child.py", encoding="utf-8") as file:
-            exec(compile(file.read(), "leakaudit census", "exec"), names)
-        names["take"](agent.child["command"], forked)
-    except BaseException as error:
-        with open(f"{agent.directory}/census-error", "w", encoding="utf-8") as file:
-            file.write(complaint(error))
-    finally:
-        posix._exit(0)
 
 
 def main(directory: str, namespace: dict[str, Any], known: frozenset[str] = frozenset()) -> None:

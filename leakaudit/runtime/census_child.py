@@ -1,7 +1,7 @@
 """The census: run in a forked copy of the target, where walking the whole heap disturbs nobody.
 
-The agent executes this file in the child, with itself as `agent` and its functions as `library`. objgraph and pympler
-lie in the channel's folder `lib`. What is written is one JSON file; the child then ends.
+The agent runs this file in the child, where `library` are the agent's own functions. objgraph and pympler lie in the
+channel's folder `lib`. What is written is one JSON file; the child then ends.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from types import CodeType, FrameType, FunctionType, MethodType, ModuleType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
     from typing import Any
 
-    agent: Any
-    library: dict[str, Any]
+    from leakaudit.runtime.agent import Agent
+
+library: dict[str, Any] = {}
 
 REACH_LIMIT = 400_000  # objects looked at for one container
 ANONYMOUS = 32  # entries from which a container without a name is worth remembering
@@ -28,16 +29,21 @@ SIZE_SHARE, PATH_SHARE = 0.6, 0.9  # of the time: sizes end here, paths end ther
 OPAQUE = (ModuleType, CodeType, FrameType, type)
 
 
-def take(command: dict[str, Any], forked: float) -> None:
+def take(agent: Agent, forked: float) -> None:
     """Count, measure, search, and write it all down."""
-    prepare()
+    command: dict[str, Any] = agent.child["command"]
+    library.update(agent.namespace)
+    prepare(agent)
     figures = allocator(agent.directory)
     own = library["own_bytes"](library, agent)
     gc.unfreeze()
     objects = gc.get_objects()
     clock = Clock(command["cpu_s"])
     objgraph, asizeof = bring("objgraph"), bring("pympler.asizeof")
-    find_holders(objects)
+    types = objgraph.typestats(objects, shortnames=False)
+    ours = long_name(library["_weakref"].ref)
+    types[ours] = types.get(ours, 0) - sum(len(probe.refs) for probe in agent.probes)
+    find_holders(agent, objects)
     result: dict[str, Any] = {
         "record": "census-result",
         "id": command["id"],
@@ -45,7 +51,7 @@ def take(command: dict[str, Any], forked: float) -> None:
         "objects": len(objects),
         "live": figures,
         "own": own,
-        "types": objgraph.typestats(objects, shortnames=False),
+        "types": types,
         "lengths": lengths(objects),
     }
     del objects
@@ -55,7 +61,8 @@ def take(command: dict[str, Any], forked: float) -> None:
     sizes = measure(named, command["grew"], clock)
     result["containers"] = {str(number): size for number, size in sizes.items()}
     if "before" in command:
-        report_growth(result, named, sizes, command, objgraph, clock)
+        before = load(f"{agent.directory}/{command['before']}")
+        report_growth(result, named, sizes, before, command["grew"], Paths(objgraph, clock))
     for number, size in sizes.items():
         size["deep"] = deep(named[number], size, asizeof, clock)
     result["cpu_s"] = time.process_time() - clock.begun
@@ -85,7 +92,7 @@ class Blocker:
             raise ImportError(name)
 
 
-def prepare() -> None:
+def prepare(agent: Agent) -> None:
     """Make this copy of the target modest and harmless."""
     agent.ledger.step = agent.finder.ledger.step = lambda: None
     gc.collect = lambda *_: 0  # type: ignore[assignment]  # objgraph collects; that would run finalizers
@@ -149,7 +156,7 @@ def malloc() -> tuple[int, int, int] | None:
     return found.uordblks, found.fordblks, found.hblkhd
 
 
-def find_holders(objects: list[Any]) -> None:
+def find_holders(agent: Agent, objects: list[Any]) -> None:
     """Let the agent's probes find every holder, since the whole heap is at hand."""
     library["learn_types"]()
     search = library["Search"](agent.finder, agent.probes)
@@ -326,15 +333,13 @@ def report_growth(
     result: dict[str, Any],
     named: dict[int, list[Any]],
     sizes: dict[int, dict[str, Any]],
-    command: dict[str, Any],
-    objgraph: Any,
-    clock: Clock,
+    before: dict[str, Any],
+    grew: list[int],
+    paths: Paths,
 ) -> None:
-    """Add what grew since the census before: paths to the confirmed containers, and growth that has no name."""
-    before = load(f"{agent.directory}/{command['before']}")
-    growing = [number for number in command["grew"] if number in named]
+    """Add what grew since the census before: paths to the growing containers, and growth that has no name."""
+    growing = [number for number in grew if number in named]
     together = Retained([seed for number in growing for seed in named[number]])
-    paths = Paths(objgraph, clock)
     for number in growing[: 4 * TOLD]:
         biggest = max(named[number], key=lambda seed: library["measure"](seed)[0])
         sizes[number]["path"] = paths.to(biggest)
@@ -441,7 +446,7 @@ class Paths:
 
     def to(self, obj: Any) -> list[dict[str, str]]:
         """Return the steps to an object; empty if no path was found in the time that is left."""
-        ignore = [id(self.__dict__), id(globals()), id(library), id(agent.__dict__)]
+        ignore = [id(self.__dict__), id(globals()), id(library), id(BORROWED)]
         try:
             chain = self.objgraph.find_backref_chain(obj, self._is_root, max_depth=14, extra_ignore=ignore)
         except TimeoutError:
@@ -499,7 +504,7 @@ def step(source: Any, name: str) -> dict[str, str]:
     if isinstance(source, ModuleType):
         return {"text": f"{source.__name__}.{name}", "module": source.__name__, "owner": "", "name": name}
     owner = source if isinstance(source, type) else type(source)
-    if type(source) in (FunctionType, MethodType, agent_coroutine()):
+    if type(source) in (FunctionType, MethodType, library["Coroutine"]):
         return {
             "text": f"{source.__qualname__}: {name}",
             "module": "",
@@ -513,11 +518,6 @@ def step(source: Any, name: str) -> dict[str, str]:
         "owner": owner.__qualname__,
         "name": name,
     }
-
-
-def agent_coroutine() -> Any:
-    """Return the type of coroutines."""
-    return library["Coroutine"]
 
 
 def names_of(obj: Any) -> Any:

@@ -106,5 +106,6 @@ def attach(
 def equip(channel: Channel, options: dict[str, Any]) -> None:
     """Put into the channel what the agent needs to start."""
     channel.put("agent.py", AGENT.read_bytes())
-    channel.put("census_child.py", CENSUS.read_bytes())
+    for file in CENSUS:
+        channel.put(file.name, file.read_bytes())
     channel.put("options.json", json.dumps({"lease_s": LEASE_S, **options}).encode())

@@ -5,15 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 
 AGENT = Path(__file__).with_name("agent.py")
-CENSUS = Path(__file__).with_name("census_child.py")
+#: What the agent reads from the channel when it is asked for a census.
+CENSUS = tuple(Path(__file__).with_name(name) for name in ("cloner.py", "census_child.py"))
 
-# Runs in the agent's thread, so that reading and compiling do not hold up the target's main thread.
+# Runs in the agent's thread. Compiling keeps the interpreter lock, so it is done definition by definition; what two
+# blank lines part is whole, as every formatter sees to. The number is that of `from __future__ import annotations`.
 _LOADER = """
 try:
     import sys
     known = frozenset(sys.modules)
     with open(directory + "/agent.py", encoding="utf-8") as file:
-        exec(compile(file.read(), "leakaudit agent", "exec"), names)
+        text = file.read()
+    line = 0
+    for part in text.split("\\n\\n\\n"):
+        exec(compile("\\n" * line + part, "leakaudit agent", "exec", 0x1000000, True), names)
+        line += part.count("\\n") + 3
+        names.get("nap", int)(0.001)
     names["main"](directory, names, known)
 except BaseException:
     pass

@@ -109,7 +109,7 @@ def _keeps_growing(name: str, watched: Watched) -> bool:
     """Tell whether a type's count rose throughout, as far as the samples counted it."""
     short = name.removeprefix("builtins.")
     points = [(s.t, s.types[short]) for s in watched.samples if s.types is not None and short in s.types]
-    return not points or assess(points).course in (Course.GROWS, Course.UNCLEAR)
+    return not points or assess(points).course is Course.GROWS
 
 
 def _matters(item: Unexplained) -> bool:

@@ -22,6 +22,7 @@ _STATUS = {
 }
 # Holders of these come into being all the time: only a sample after a search has them all.
 _NEED_FRESH = (ProbeKind.CLOSURE_CELL, ProbeKind.TASKS, ProbeKind.TYPE_COUNT)
+_BORN = {ProbeKind.CLOSURE_CELL: "closures", ProbeKind.INSTANCE_ATTRIBUTE: "instances"}
 _UNIT = {ProbeKind.TASKS: "tasks", ProbeKind.THREADS: "threads", ProbeKind.TYPE_COUNT: "objects"}
 
 
@@ -55,6 +56,9 @@ def judge(number: int, finding: Finding, watched: Watched) -> Verdict:
     rows = track(number, kind, watched.samples)
     if not rows:
         return Verdict(Status.UNRESOLVED, _why_unresolved(number, watched.samples))
+    if all(row.holders == 0 for _, row in rows) and kind in _BORN:
+        text = f"none of its {_BORN[kind]} was alive in {len(rows)} samples"
+        return Verdict(Status.NOT_GROWING, text, 0.0, entries=(0, 0), samples=len(rows))
     growth, what = course(kind, rows)
     reason = growth.reason + _longer(growth)
     verdict = Verdict(
