@@ -10,7 +10,7 @@ from typing import Protocol
 from leakaudit.process.sample import Details, Sample, Stat
 
 TABLE_EVERY_S = 2.0
-DETAIL_SHARE = 0.02  # of one core: what reading descriptors and page tables may cost
+DETAIL_SHARE = 0.01  # of one core: what reading descriptors and page tables may cost
 
 
 class Reader(Protocol):
