@@ -31,6 +31,9 @@ _TEARDOWN = re.compile(
     r"reset_\w+|cancel_all\w*|clear_all\w*|shutdown_\w+|\w+_all|"
     r"release_all|kill|quit|close_all|cancel|del|exit|aexit)_*$"
 )
+_ASKED = re.compile(
+    r"^(a|async_|_)*(delete|remove|clear|invalidate|unset|flush|__delitem__|pop|discard)(_\w+)?$"
+)
 _LAZY_READ = re.compile(
     r"^_*(get|__getitem__|lookup|fetch|read|load|peek|__contains__|is_\w+|has|check|find|exists)(_|$)"
 )
@@ -97,7 +100,8 @@ def grade(project: Project, subject: Subject) -> Cleanup:
             f"`{function.name if function else '?'}` removes entries, but nothing in the project calls it",
             tuple(partial),
         )
-    if all(_is_lazy(project, s) for s in called):
+    lazy = [s for s in called if _is_lazy(project, s)]
+    if lazy and all(s in lazy or _is_asked_for(project, s) for s in called):
         return Cleanup(SAME_KEY, "entries go only when the very same key is asked for again", tuple(called))
     if success_only(project, subject, partial):
         return Cleanup(
@@ -274,6 +278,14 @@ def _size_guard(subject: Subject) -> bool:
     return bool(subject.events(Op.MEASURE)) and any(
         s.event.depth == 0 for s in subject.events(Op.SHRINK, Op.TRIM, Op.CLEAR, Op.REBIND)
     )
+
+
+def _is_asked_for(project: Project, seen: Seen) -> bool:
+    """A removal that the container's user may or may not ask for: `delete(key)`, `clear()`."""
+    function = project.function(seen.path, seen.event.func)
+    if function is None or seen.event.flags & Flag.LOOP or not _ASKED.match(function.name):
+        return False
+    return seen.event.op is Op.CLEAR or any(t.startswith("param:") for t in seen.event.key_origins)
 
 
 def _nothing_reason(project: Project, subject: Subject) -> str:

@@ -16,7 +16,7 @@ _DEPTH = 5
 _ROUTE = re.compile(
     r"(^|[.:])(route|get|post|put|patch|delete|head|websocket|websocket_route|on_message|on_event|event|listener|listen|task|shared_task|periodic_task|command|"
     r"slash_command|subscriber|handler|on|message_handler|middleware|api_route|endpoint|exception_handler|before_request|after_request|"
-    r"receiver|job|scheduled_job|cron|step|callback|rpc|expose|view_config|action|api_view|require_POST|require_GET|login_required|csrf_exempt|trigger|webhook|subscribe|consumer|actor)(\.\(\))?$"
+    r"receiver|job|scheduled_job|cron|rpc|expose|view_config|action|api_view|require_POST|require_GET|login_required|csrf_exempt|trigger|webhook|subscribe|consumer|actor)(\.\(\))?$"
 )
 _EVENT_NAMES = re.compile(
     r"^(on_|handle_|handle$|_handle|process_|_process|receive|recv|_recv|consume|_consume|dispatch|_dispatch|do_(GET|POST|PUT|DELETE|HEAD|PATCH)$|"

@@ -48,6 +48,10 @@ CLEANUP = {
     "paired": -20,
     "bound": -20,
 }
+_ONCE_PER = re.compile(
+    r"warn|report|logged|deprecat|verified|initiali[sz]ed|loaded|registered|known|complain|declared",
+    re.IGNORECASE,
+)
 _SEQUENCES = ("list", "deque", "queue", "buffer")
 
 
@@ -132,13 +136,13 @@ def _weigh(project: Project, subject: Subject, site: Seen, lifetime: Answer, cle
         _evidence("context", context, CONTEXT),
         _evidence("key", key, KEY),
         Evidence("cleanup", cleanup.grade, cleanup.reason, CLEANUP[cleanup.grade], _place(cleanup)),
-        *_extras(subject, site),
+        *_extras(subject, site, key),
         *_sibling(project, subject, site, cleanup),
     ]
     return Growth(subject, site, lifetime, context, key, cleanup, tuple(evidence))
 
 
-def _extras(subject: Subject, site: Seen) -> Iterator[Evidence]:
+def _extras(subject: Subject, site: Seen, key: Answer) -> Iterator[Evidence]:
     reads = subject.uses & ~(Use.LEN | Use.TRUTH)
     if not reads and not subject.events(Op.ESCAPE, Op.READ_GROW):
         yield Evidence("write-only", "yes", f"nothing in the project reads `{subject.name}`", 1)
@@ -151,10 +155,17 @@ def _extras(subject: Subject, site: Seen) -> Iterator[Evidence]:
     if any(f"len({subject.name}" in g or f"len(self.{subject.name}" in g for g in site.event.guards):
         yield Evidence("guard", "size", "grows only while its length is below a limit", -6)
     seen = next((g for g in site.event.guards if _is_membership(g, subject, site)), None)
-    if seen is not None and subject.container.kind == "set":
+    if (
+        seen is not None
+        and subject.container.kind == "set"
+        and key.value in ("fresh", "likely-fresh")
+        and not _ONCE_PER.search(subject.name)
+    ):
         yield Evidence(
             "seen", "set", f"it remembers what it has seen (`{seen}`), so it is given new things", 1
         )
+    if _ONCE_PER.search(subject.name):
+        yield Evidence("name", "once per", f"`{subject.name}` is named like a note of what was done once", -2)
     once = next((g for g in site.event.guards if _is_once(g)), None)
     if once is not None:
         yield Evidence("guard", "once", f"grows only once (`{once}`)", -4)

@@ -10,7 +10,7 @@ from leakaudit.facts.tables import FINITE_WORDS, FRESH_WORDS, LIKELY_FRESH_WORDS
 
 _FRESH_CALLS = re.compile(
     r"(^|\.)(uuid\d?|uuid[1345]|time|time_ns|monotonic|perf_counter|now|utcnow|today|token_hex|token_urlsafe|random|randint|getrandbits|get_ident|"
-    r"current_thread|current_task|current_process|getpid|urandom|next|count|new_id|generate_id|make_id|gen_id|object|getcurrent|get_current|mktemp|mkstemp|mkdtemp|"
+    r"current_thread|current_task|current_process|getpid|urandom|new_id|generate_id|make_id|gen_id|object|getcurrent|get_current|mktemp|mkstemp|mkdtemp|"
     r"randrange|choice|ulid|ksuid|nanoid|get_native_id|getpeername|peername|fileno|get_loop|get_running_loop|get_event_loop)$"
 )
 _FINITE_ANNOTATION = re.compile(
@@ -119,7 +119,7 @@ def _by_words(text: str, tags: tuple[str, ...]) -> Answer | None:
         parts = words(name.partition("(")[0] or name)
         if parts and parts[-1] in FRESH_WORDS:
             return Answer(
-                "fresh", f"the key `{text}` is named like something new for every caller (`{parts[-1]}`)"
+                "likely-fresh", f"the key `{text}` is made of something new for every caller (`{parts[-1]}`)"
             )
     if own and own[-1] in LIKELY_FRESH_WORDS:
         return Answer("likely-fresh", f"the key `{text}` may well be new for every caller (`{own[-1]}`)")

@@ -314,7 +314,7 @@ INTERESTING_CALLS = {
 #: Words that end the names of what is new for every caller or event; a key named so is fresh.
 FRESH_WORDS = frozenset(
     "id ids uid uuid guid pid tid sid session user client conn connection ip addr address email phone request req message msg event trace "
-    "span job task run shuffle stream transaction txn node peer nonce timestamp now ts correlation cookie fd invocation digest fingerprint "
+    "span job task run shuffle stream transaction txn node peer nonce timestamp now ts correlation cookie invocation digest fingerprint "
     "identifier ident handle future oid cid rid jid qid mid peername token remote".split()
 )
 #: Words that end the names of what may well be new, or come from a small set.

@@ -383,6 +383,8 @@ class Walk:
             if isinstance(target.slice, ast.Slice):
                 op = Op.CLEAR if _is_empty(value) and not _has_bounds(target.slice) else Op.TRIM
                 self.event(path, op, "[:]=", node, target.slice, value)
+            elif _rebuilds(value, f"{path}[]"):
+                self.event(f"{path}[]", Op.TRIM, "=", node, None, value)
             else:
                 self.event(path, Op.GROW, "[]=", node, target.slice, value)
         elif isinstance(target, (ast.Tuple, ast.List)):
@@ -684,7 +686,7 @@ class Walk:
         self.expression(value, f"arg:{callee}")
 
     def _remember(self, node: ast.Call, name: str) -> bool:
-        if name in INTERESTING_CALLS or name[:1].isupper() or name in ("cls", "partial"):
+        if name in INTERESTING_CALLS or name.lstrip("_")[:1].isupper() or name in ("cls", "partial"):
             return True
         if (
             name in ("add", "record") and len(node.args) + len(node.keywords) > 1
@@ -801,6 +803,15 @@ def _iterated(node: ast.AST) -> ast.AST:
     ):
         node = node.args[0]
     return node
+
+
+def _rebuilds(value: ast.AST, path: str) -> bool:
+    """`d[k] = [x for x in d[k] if ...]`, `d[k] = d[k][-n:]`: an entry made smaller."""
+    if isinstance(value, (ast.ListComp, ast.SetComp, ast.DictComp)):
+        return access_path(value.generators[0].iter).startswith(path)
+    if isinstance(value, ast.Subscript) and isinstance(value.slice, ast.Slice):
+        return access_path(value.value) == path
+    return isinstance(value, ast.Call) and bool(path) and any(_reads_part(a, path) for a in value.args)
 
 
 def _reads_part(argument: ast.AST, path: str) -> bool:
