@@ -25,7 +25,7 @@ PROTOCOL = 1
 TICK_S = 0.1
 SLICE_S, NAP_S = 0.001, 0.001  # the agent computes this long, then lets others run
 PART = 2000  # objects handled in C before the clock is read
-MAX_HOLDERS = 2000  # per probe; where there are more, these stand for all
+MAX_HOLDERS = 500  # per probe; where there are more, these stand for all
 MAX_NESTED = 4096
 REF_BYTES = 96  # a weak reference and its place in a list
 MAX_TYPES, LEAST_COUNT = 400, 16
@@ -475,6 +475,8 @@ def code_fits(probe: Probe, function: Any) -> bool:
 class Search:
     """One pass over live objects: counts them by type and finds the holders that probes ask for."""
 
+    most = MAX_HOLDERS  # weak references per probe
+
     def __init__(self, finder: Finder, probes: Iterable[Probe]) -> None:
         self.step = finder.ledger.step
         self.counts: dict[int, int] = {}
@@ -484,6 +486,7 @@ class Search:
         self.found: dict[int, list[Any]] = {}
         self.totals: dict[int, int] = {}
         self.blind: dict[int, list[int]] = {}
+        self.cache = cache_type()
         tasks = [kind for kind in task_types() if kind is not None]
         for probe in probes:
             if probe.kind == "instance-attribute":
@@ -498,7 +501,7 @@ class Search:
             self.step()
         if self.by_name:
             self.wanted[id(Function)] = []
-            self.wanted[id(cache_type())] = []
+            self.wanted[id(self.cache)] = []
 
     def look(self, part: list[Any]) -> None:
         """Count and sort some objects."""
@@ -514,27 +517,31 @@ class Search:
     def sort(self, obj: Any) -> None:
         """Note an object for the probes that it answers."""
         kind = type(obj)
+        if kind is Function:
+            self.sort_function(obj, obj)
+        elif kind is self.cache:
+            function = next((item for item in gc.get_referents(obj) if type(item) is Function), None)
+            if function is not None:
+                self.sort_function(obj, function)
         for probe in self.wanted[id(kind)]:
             if probe.kind != "tasks":
                 self.hold(probe, obj)
-            elif any(
-                coroutine_fits(probe, item) for item in gc.get_referents(obj) if type(item) is Coroutine
-            ):
+            elif any(coroutine_fits(probe, item) for item in gc.get_referents(obj) if type(item) is Coroutine):
                 self.totals[probe.id] = self.totals.get(probe.id, 0) + 1
-        function = obj if kind is Function else cached_function(obj) if kind is cache_type() else None
-        if type(function) is not Function or not self.by_name:
-            return
+
+    def sort_function(self, obj: Any, function: Any) -> None:
+        """Note a function, or a cache around it, for the probes that name it or one of its cells."""
         code = function.__code__
         for name in (*code.co_freevars, code.co_name):
             for probe in self.by_name.get(name, ()):
-                if (kind is Function) is (probe.kind != "function-cache") and code_fits(probe, function):
+                if (obj is function) is (probe.kind != "function-cache") and code_fits(probe, function):
                     self.hold(probe, obj)
 
     def hold(self, probe: Probe, obj: Any) -> None:
         """Keep a weak reference to a holder; one that allows none is measured now."""
         self.totals[probe.id] = self.totals.get(probe.id, 0) + 1
         refs = self.found.setdefault(probe.id, [])
-        if len(refs) >= MAX_HOLDERS:
+        if len(refs) >= self.most:
             return
         try:
             refs.append(_weakref.ref(obj))
@@ -584,11 +591,6 @@ def cache_type() -> Any:
     )
 
 
-def cached_function(cache: Any) -> Any:
-    """Return the function under a cache."""
-    return next((item for item in gc.get_referents(cache) if type(item) is Function), None)
-
-
 def coroutine_fits(probe: Probe, coroutine: Any) -> bool:
     """Tell whether a coroutine is one of the function that a probe names."""
     return bool(coroutine.__qualname__ == probe.qualname or coroutine.__name__ == probe.qualname)
@@ -602,33 +604,41 @@ def type_fits(probe: Probe, name: str) -> bool:
 def reachable(ledger: Ledger) -> Iterator[list[Any]]:
     """Yield objects in parts, nearest to the modules first: for heaps too large, or too frozen, to be listed."""
     todo: list[Any] = [module_dict(module) for module in list(dict.values(sys.modules))]
-    todo += [item for kind in task_types() if kind is not None for item in all_tasks()]
+    todo += all_tasks()
     seen = set(map(id, todo))
-    wide = len(todo)
+    most = MAX_NESTED  # names of a module
     while todo and len(seen) < WALK_LIMIT:
         level, todo = todo, []
-        for position, obj in enumerate(level):
-            kind = type(obj)
-            base = container(kind)
-            limit = MAX_NESTED if position < wide else WIDE
-            found = children(obj, base, limit) if base is not None else gc.get_referents(obj)
+        for obj in level:
+            base = container(type(obj))
+            found = gc.get_referents(obj) if base is None else ends(obj, base, most)
             for item in found:
                 if id(type(item)) not in ATOMS and id(item) not in seen:
                     seen.add(id(item))
                     todo.append(item)
             ledger.step()
-        wide = 0
+        most = WIDE
         for start in range(0, len(todo), PART):
             yield todo[start : start + PART]
 
 
+def ends(obj: Any, base: Any, count: int) -> list[Any]:
+    """Return the first and the last values of a container: what leaks is at the end, what stays at the start."""
+    found = children(obj, base, count)
+    if base in (dict, list) and base.__len__(obj) > count:
+        backward = reversed(dict.values(obj)) if base is dict else list.__reversed__(obj)
+        found += list(islice(backward, count))
+    return found
+
+
 def all_tasks() -> list[Any]:
     """Return asyncio's tasks from the sets that it keeps them in."""
-    names = module_dict(sys.modules["asyncio.tasks"])
-    found = []
+    if "asyncio.tasks" not in sys.modules:
+        return []
+    names, found = module_dict(sys.modules["asyncio.tasks"]), []
     for name in ("_all_tasks", "_scheduled_tasks"):
-        for references, _ in inner(names.get(name)):
-            found += [ref() for ref in children(references, set, MAX_NESTED) if type(ref) is _weakref.ref]
+        for references, base in inner(names.get(name)):
+            found += [ref() for ref in children(references, base, MAX_NESTED) if type(ref) is _weakref.ref]
     return [task for task in found if task is not None]
 
 
@@ -663,19 +673,17 @@ def nested(value: Any, base: Any) -> int | None:
 
 def bound(value: Any) -> int | None:
     """Return the largest size that a container says it allows itself."""
+    kind = type(value)
+    if id(kind) in CONTAINERS:
+        return value.maxlen if kind.__name__ == "deque" else None
     for name in LIMITS:
         try:
             found = attribute(value, name)
         except (LookupError, AttributeError):
-            found = deque_limit(value) if name == "maxlen" else None
+            continue
         if type(found) is int and found > 0:
             return found
-    return None
-
-
-def deque_limit(value: Any) -> Any:
-    """Return the maxlen of a deque, None of anything else."""
-    base = container(type(value))
+    base = container(kind)
     return base.maxlen.__get__(value) if base is not None and base.__name__ == "deque" else None
 
 
@@ -926,9 +934,13 @@ class Agent:
         t = time.monotonic()
         rows, unresolved = [], {}
         for probe in self.probes:
-            row = self.row(probe)
+            try:
+                row = self.row(probe)
+                why = self.why(probe) if row is None else ""
+            except Exception as error:  # one odd object must not cost the others their sample
+                row, why = None, f"looking it up failed with {complaint(error)}"
             if row is None:
-                unresolved[str(probe.id)] = self.why(probe)
+                unresolved[str(probe.id)] = why
             else:
                 rows.append(row)
             self.ledger.step()
@@ -984,7 +996,7 @@ class Agent:
         """Return [id, holders, entries, nested, largest, bytes, limit, mark, fresh] of a probe, None if unresolved."""
         if probe.kind in ("tasks", "type-count", "threads"):
             count = threads(probe) if probe.kind == "threads" else probe.found
-            fresh = probe.kind == "threads" or self.searched
+            fresh = probe.kind == "threads" or (self.searched and not self.why_partial)
             return [probe.id, count, count, None, count, 0, None, 0, fresh]
         holders = entries = largest = most = trace = 0
         deeper: int | None = None
@@ -1005,11 +1017,11 @@ class Agent:
             return [probe.id, 0, 0, None, 0, 0, None, 0, True] if self.none_alive(probe) else None
         if priced:
             probe.priced = (entries, price / priced)
-        whole = probe.found / holders if probe.searched and probe.found > MAX_HOLDERS and holders else 1
+        whole = probe.found / holders if probe.searched and probe.found > len(probe.refs) and holders else 1
         holders, entries = round(holders * whole) + probe.blind[0], round(entries * whole) + probe.blind[1]
         deeper = None if deeper is None else round(deeper * whole)
         size_estimate = round(entries * probe.priced[1])
-        fresh = self.searched or not probe.searched
+        fresh = not probe.searched or (self.searched and not self.why_partial)
         return [probe.id, holders, entries, deeper, largest, size_estimate, most or None, trace, fresh]
 
     def none_alive(self, probe: Probe) -> bool:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from leakaudit.runtime.session import Record
 
 ANSWER_S = 20.0
+COUNTS = 5  # parts of the time of watching, at whose ends copies count where samples cannot
 OVERHEAD_S = 900.0  # what attach, scan and censuses may take beside the watching
 
 
@@ -214,13 +215,25 @@ class _Audit:
 
     def _sample_until(self, link: Link, end: float, began: float) -> None:
         due = time.monotonic() + self.options.pace_s
+        counts = [began + (end - began) * part / COUNTS for part in range(1, COUNTS)] if self._needs_counts() else []
         while time.monotonic() < end and not link.ended:
             if time.monotonic() >= due:
                 self._sample(link)
-                due += self.options.pace_s
+                due = max(due + self.options.pace_s, time.monotonic())
+            if counts and time.monotonic() >= counts[0]:
+                self._count(link, counts.pop(0))
             link.poll()
             self.progress("watch", time.monotonic() - began, end - began)
             time.sleep(POLL_S)
+
+    def _needs_counts(self) -> bool:
+        watched = watched_in(self.session)
+        return watched.first is not None and any(sample.partial for sample in watched.samples)
+
+    def _count(self, link: Link, at: float) -> None:
+        """Let a copy of the target search the whole heap for holders, which the target itself has no time for."""
+        if not census.refusal(self.target.pid, self.options.pause_budget_ms):
+            self._take_census(link, {"id": f"{at:.3f}", "cpu_s": census.LIMIT_S, "light": True, "grew": []})
 
     def _sample(self, link: Link, **how: bool) -> None:
         figures = self.vitals.take()
@@ -240,13 +253,13 @@ class _Audit:
             self.session.add("note", text=f"no census at the {name} sample, so sizes are estimates: {why_not}")
             return
         self.progress("census", 0, 1)
-        command: dict[str, Any] = {"id": name, "cpu_s": census.LIMIT_S, "grew": []}
+        command: dict[str, Any] = {"id": name, "cpu_s": census.LIMIT_S, "light": False, "grew": []}
         if name == "first":
             for file, content in census.tools().items():
                 link.channel.put(file, content)
         else:
             watched = watched_in(self.session)
-            command["grew"] = suspicious(findings_of(self.session), watched.samples)
+            command["grew"] = suspicious(findings_of(self.session), watched)
             command["before"] = "census-first.json"
         self._take_census(link, command)
 

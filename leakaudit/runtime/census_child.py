@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 library: dict[str, Any] = {}
 
+HOLDERS = 50_000  # of one probe
 REACH_LIMIT = 400_000  # objects looked at for one container
 ANONYMOUS = 32  # entries from which a container without a name is worth remembering
 GREW_BY = 0.05
@@ -34,6 +35,9 @@ def take(agent: Agent, forked: float) -> None:
     command: dict[str, Any] = agent.child["command"]
     library.update(agent.namespace)
     prepare(agent)
+    if command["light"]:
+        take_counts(agent, forked)
+        return
     figures = allocator(agent.directory)
     own = library["own_bytes"](library, agent)
     gc.unfreeze()
@@ -48,6 +52,7 @@ def take(agent: Agent, forked: float) -> None:
         "record": "census-result",
         "id": command["id"],
         "t": forked,
+        "counts": counts(agent),
         "objects": len(objects),
         "live": figures,
         "own": own,
@@ -67,6 +72,28 @@ def take(agent: Agent, forked: float) -> None:
         size["deep"] = deep(named[number], size, asizeof, clock)
     result["cpu_s"] = time.process_time() - clock.begun
     save(f"{agent.directory}/census-{command['id']}.json", result)
+
+
+def take_counts(agent: Agent, forked: float) -> None:
+    """Only find all holders, and count."""
+    gc.unfreeze()
+    find_holders(agent, gc.get_objects())
+    name = agent.child["command"]["id"]
+    result = {"record": "count", "id": name, "t": forked, "counts": counts(agent)}
+    save(f"{agent.directory}/census-{name}.json", result)
+
+
+def counts(agent: Agent) -> dict[str, list[int]]:
+    """Return probe -> holders and entries, of the probes whose holders only a search of the heap can find."""
+    found: dict[str, list[int]] = {}
+    for probe in agent.probes:
+        if probe.kind in ("tasks", "type-count"):
+            found[str(probe.id)] = [probe.found, probe.found]
+        elif probe.searched:
+            seeds = list(library["values"](probe, agent.finder))
+            whole = max(len(seeds), probe.found)
+            found[str(probe.id)] = [whole, round(entries(seeds) * whole / max(len(seeds), 1))]
+    return found
 
 
 class Clock:
@@ -158,6 +185,7 @@ def malloc() -> tuple[int, int, int] | None:
 
 def find_holders(agent: Agent, objects: list[Any]) -> None:
     """Let the agent's probes find every holder, since the whole heap is at hand."""
+    library["Search"].most = HOLDERS
     library["learn_types"]()
     search = library["Search"](agent.finder, agent.probes)
     for start in range(0, len(objects), 5000):

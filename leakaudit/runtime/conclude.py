@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from leakaudit.report.json_v1_parse import parse
 from leakaudit.runtime.census import Census
 from leakaudit.runtime.sample import Sample
 from leakaudit.runtime.unexplained import unexplained
-from leakaudit.runtime.verdict import Watched, verdicts
+from leakaudit.runtime.verdict import Count, Watched, verdicts
 from leakaudit.runtime.vitals import series
 
 if TYPE_CHECKING:
@@ -51,7 +51,13 @@ def watched_in(session: Session) -> Watched:
     """Return the samples and censuses of a session."""
     results = {record["id"]: Census.parse(record) for record in session.of("census-result")}
     samples = tuple(Sample.parse(record) for record in session.of("sample"))
-    return Watched(samples, results.get("first"), results.get("last"))
+    return Watched(samples, results.get("first"), results.get("last"), tuple(_counts(session)))
+
+
+def _counts(session: Session) -> Iterator[Count]:
+    for record in session.records:
+        if record["record"] in ("count", "census-result"):
+            yield Count(record["t"], {int(number): (held, found) for number, (held, found) in record["counts"].items()})
 
 
 def _header(session: Session) -> Record:
@@ -108,8 +114,9 @@ def _account(session: Session, watched: Watched) -> tuple[tuple[str, float], ...
 
 def _notes(session: Session, watched: Watched) -> Iterable[str]:
     yield from (record["text"] for record in session.of("note"))
-    for text in sorted({sample.partial for sample in watched.samples if sample.partial}):
-        yield f"holders were searched only near the modules: {text}"
+    text = next((sample.partial for sample in watched.samples if sample.partial), "")
+    if text:
+        yield f"samples searched for holders only near the modules: {text}"
     if watched.samples:
         last = watched.samples[-1]
         yield f"the agent used {last.cpu_ms:.0f} ms of processor time and {last.own_bytes / 1024:.0f} KiB"

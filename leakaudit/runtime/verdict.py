@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from leakaudit.findings.model import Finding, ProbeKind, Status, Verdict
@@ -27,12 +27,21 @@ _UNIT = {ProbeKind.TASKS: "tasks", ProbeKind.THREADS: "threads", ProbeKind.TYPE_
 
 
 @dataclass(frozen=True, slots=True)
+class Count:
+    """What copies of the target counted at `t`: probe -> (holders, entries), of probes that need a search."""
+
+    t: float
+    rows: Mapping[int, tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
 class Watched:
     """Everything that was seen: samples in order of time, and the censuses at both ends where they were possible."""
 
     samples: tuple[Sample, ...]
     first: Census | None = None
     last: Census | None = None
+    counts: tuple[Count, ...] = ()
 
     @property
     def heap_growth(self) -> tuple[int, float] | None:
@@ -53,9 +62,9 @@ def judge(number: int, finding: Finding, watched: Watched) -> Verdict:
     if finding.probe is None:
         return Verdict(Status.UNRESOLVED, "it names nothing that can be looked up in a process")
     kind = finding.probe.kind
-    rows = track(number, kind, watched.samples)
+    rows = track(number, kind, watched)
     if not rows:
-        return Verdict(Status.UNRESOLVED, _why_unresolved(number, watched.samples))
+        return _unseen(number, watched.samples)
     if all(row.holders == 0 for _, row in rows) and kind in _BORN:
         text = f"none of its {_BORN[kind]} was alive in {len(rows)} samples"
         return Verdict(Status.NOT_GROWING, text, 0.0, entries=(0, 0), samples=len(rows))
@@ -71,9 +80,14 @@ def judge(number: int, finding: Finding, watched: Watched) -> Verdict:
     return _with_bytes(verdict, number, rows, watched)
 
 
-def track(number: int, kind: ProbeKind, samples: Sequence[Sample]) -> list[tuple[float, Row]]:
+def track(number: int, kind: ProbeKind, watched: Watched) -> list[tuple[float, Row]]:
     """Return the rows of one probe that can be compared with each other, with their times."""
-    rows = [(sample.t, sample.rows[number]) for sample in samples if number in sample.rows]
+    rows = [(sample.t, sample.rows[number]) for sample in watched.samples if number in sample.rows]
+    counted = [(count.t, count.rows[number]) for count in watched.counts if number in count.rows]
+    partial = any(sample.partial for sample in watched.samples)
+    if partial and counted and counted[-1][1][0] != (rows[-1][1].holders if rows else 0):
+        # The search of a part of the heap has missed some; the copies have seen them all.
+        return [(t, Row(held, found, None, found, 0, None, 0, fresh=True)) for t, (held, found) in counted]
     return [(t, row) for t, row in rows if row.fresh] if kind in _NEED_FRESH else rows
 
 
@@ -123,11 +137,14 @@ def _longer(growth: Growth) -> str:
     return f"; watch it for {growth.needs_s:.0f} s more" if growth.needs_s else ""
 
 
-def _why_unresolved(number: int, samples: Sequence[Sample]) -> str:
+def _unseen(number: int, samples: Sequence[Sample]) -> Verdict:
+    if any(number in sample.rows for sample in samples):
+        text = "only a part of the heap could be searched for it; allow a longer pause"
+        return Verdict(Status.INCONCLUSIVE, text)
     for sample in reversed(samples):
         if number in sample.unresolved:
-            return sample.unresolved[number]
-    return "the agent could not look it up in the time there was"
+            return Verdict(Status.UNRESOLVED, sample.unresolved[number])
+    return Verdict(Status.UNRESOLVED, "the agent could not look it up in the time there was")
 
 
 def _with_bytes(verdict: Verdict, number: int, rows: Sequence[tuple[float, Row]], watched: Watched) -> Verdict:
@@ -201,13 +218,13 @@ def _names(numbers: set[int], findings: Sequence[Finding]) -> str:
     return ", ".join(sorted({findings[number].symbol for number in numbers}))
 
 
-def suspicious(findings: Sequence[Finding], samples: Sequence[Sample]) -> list[int]:
+def suspicious(findings: Sequence[Finding], watched: Watched) -> list[int]:
     """Return the numbers of the findings whose containers gained entries so far, largest gain first."""
     gains = []
     for number, finding in enumerate(findings):
         if finding.probe is None:
             continue
-        rows = track(number, finding.probe.kind, samples)
+        rows = track(number, finding.probe.kind, watched)
         if len(rows) < 2:
             continue
         found, _ = course(finding.probe.kind, rows)
