@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import sys
 import warnings
+from collections.abc import Iterator
 
 import msgspec
 
@@ -12,6 +13,7 @@ from leakaudit.errors import SourceError
 from leakaudit.facts.containers import describe
 from leakaudit.facts.expressions import annotation_text, dotted, position, short_text, type_name
 from leakaudit.facts.frame import Frame, RawCall, RawEvent, imported, owner_of, scope_of
+from leakaudit.facts.graphs import kept_graphs
 from leakaudit.facts.model import Call, Container, Event, FileFacts, Flag, Function, Op, Param
 from leakaudit.facts.origins import Origins
 from leakaudit.facts.races import races
@@ -105,7 +107,12 @@ class _Resolution:
             stored=tuple(self._stored()),
             raises=tuple(raises(self.walk.frames, self.imports, self.origins)),
             races=tuple(races(self.walk.functions, self.imports)),
+            graphs=tuple(kept_graphs(self._bodies(), self.imports)),
         )
+
+    def _bodies(self) -> Iterator[tuple[Frame, ast.AST]]:
+        yield self.walk.frames[0], self.walk.tree
+        yield from ((frame, node) for frame, node, _, _ in self.walk.functions)
 
     def _module_frames(self) -> list[Frame]:
         return [f for f in self.walk.frames if f.kind != "function"]

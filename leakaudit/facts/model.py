@@ -207,6 +207,20 @@ class Race(msgspec.Struct, frozen=True, array_like=True, gc=False):
     flags: int = 0
 
 
+class GraphKept(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A tensor that `owner` keeps with its autograd graph. `how` is "sum" or "append"; `step` the line that runs backward."""
+
+    owner: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+    func: int
+    how: str
+    text: str
+    step: int
+
+
 class FileFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """All that pass 1 keeps of a file."""
 
@@ -230,3 +244,4 @@ class FileFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     generated: bool = False
     raises: tuple[Raise, ...] = ()
     races: tuple[Race, ...] = ()
+    graphs: tuple[GraphKept, ...] = ()

@@ -39,6 +39,7 @@ class Walk:
         self.imports: dict[str, str] = {}
         self.all_names: tuple[str, ...] = ()
         self.script = False
+        self.tree = ast.Module([], [])
         self.frame: Frame = Frame("", "module", -1)
         self.frames.append(self.frame)
         self.guards: list[ast.AST] = []
@@ -52,6 +53,7 @@ class Walk:
 
     def run(self, tree: ast.Module) -> None:
         """Walk a whole module."""
+        self.tree = tree
         self.block(tree.body)
 
     # -- plumbing ---------------------------------------------------------------------------------------------------

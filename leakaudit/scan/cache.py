@@ -145,6 +145,8 @@ def _code_key() -> bytes:
             "containers",
             "origins",
             "raises",
+            "races",
+            "graphs",
             "extract",
         ):
             with contextlib.suppress(OSError):
