@@ -142,13 +142,10 @@ def read_until():
 
 
 def accept_until():
-    clients = []
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        when_released(lambda: clients.append(socket.create_connection(server.getsockname())))
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as client:
+        when_released(lambda: client.connect(server.getsockname()))
         ready()
         server.accept()[0].close()
-    released.wait(0.01)
-    clients[0].close()
 
 
 def child_until():

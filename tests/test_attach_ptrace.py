@@ -16,8 +16,9 @@ from attach_targets import interpreters, running, started
 
 from leakaudit.runtime.attach import guardian, preflight, procfs
 from leakaudit.runtime.attach.guardian import Outcome
-from leakaudit.runtime.attach.ptrace import NotNowError, StoppedThread, TargetGoneError, TraceError, stopped
+from leakaudit.runtime.attach.ptrace import NotNowError, TargetGoneError, TraceError
 from leakaudit.runtime.attach.registers import MACHINES
+from leakaudit.runtime.attach.stopped import StoppedThread, stopped
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -21,8 +21,8 @@ from leakaudit.runtime.attach import cpython, guardian, preflight, procfs
 from leakaudit.runtime.attach.elf import Symbol
 from leakaudit.runtime.attach.guardian import Outcome
 from leakaudit.runtime.attach.pending_call import PendingCall
-from leakaudit.runtime.attach.ptrace import stopped
 from leakaudit.runtime.attach.registers import MACHINES
+from leakaudit.runtime.attach.stopped import stopped
 from leakaudit.runtime.attach.target import Runtime
 
 if TYPE_CHECKING:

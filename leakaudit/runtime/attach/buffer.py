@@ -13,7 +13,7 @@ from leakaudit.runtime.attach.elf import PAGE
 from leakaudit.runtime.attach.procfs import Memory, read_maps
 
 if TYPE_CHECKING:
-    from leakaudit.runtime.attach.ptrace import StoppedThread
+    from leakaudit.runtime.attach.stopped import StoppedThread
 
 _HOME = 0x1EA4_A0D1_7000
 _MIN_SIZE = 16 * PAGE

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from leakaudit.runtime.attach import buffer, procfs
 from leakaudit.runtime.attach.guardian import Outcome
-from leakaudit.runtime.attach.ptrace import NotNowError, StoppedThread, TargetGoneError, TraceError, stopped
+from leakaudit.runtime.attach.ptrace import NotNowError, TargetGoneError, TraceError
 from leakaudit.runtime.attach.registers import MACHINES
+from leakaudit.runtime.attach.stopped import StoppedThread, stopped
 
 if TYPE_CHECKING:
     from leakaudit.runtime.attach.target import Target

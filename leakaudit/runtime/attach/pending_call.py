@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _POLL_S = 0.002
 _GRACE_COMPUTING_S, _GRACE_WAITING_S, _LONGEST_GRACE_S = 0.25, 0.05, 1.0
 _LAST_CHANCE_S = 0.3
+_LEAST_LIMIT_S = 0.3
 # `_thread.interrupt_main` gives a Ctrl-C back that the target caught while our code ran.
 _GUARD = (
     "try:\n exec(globals().pop('source'))\n"
@@ -100,7 +101,9 @@ def _wait_and_help(target: Target, hello: Callable[[], bool], end: float, outcom
             raise _never_came(target, outcomes[-1], trouble)
         if _sleeps(target):
             try:
-                outcomes.append(guardian.run(partial(main_thread.help_along, target), left_s))
+                outcomes.append(
+                    guardian.run(partial(main_thread.help_along, target), max(left_s, _LEAST_LIMIT_S))
+                )
                 trouble = ""
             except TraceError as error:
                 trouble = str(error)

@@ -51,6 +51,16 @@ def state(pid: int) -> str:
     return _stat(pid)[0]
 
 
+def wait_channel(pid: int) -> str:
+    """Return the kernel function in which the main thread waits, "0" where that is not told; raises OSError."""
+    return Path(f"/proc/{pid}/wchan").read_text()
+
+
+def waits_begun(pid: int) -> int:
+    """Return how often the main thread gave its processor away to wait; raises OSError."""
+    return int(read_status(pid)["voluntary_ctxt_switches"])
+
+
 def has_ended(pid: int) -> bool:
     """Tell whether the process is gone, or remains only for its parent to collect."""
     try:

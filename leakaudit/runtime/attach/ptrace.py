@@ -1,7 +1,6 @@
-"""Stop one thread of another process, call functions in it, and put everything back.
+"""The ptrace requests that an attach needs.
 
-The kernel ties a traced thread to the thread that traces it: everything here must be called from the thread that
-entered `stopped`, and is refused from any other.
+The kernel ties a traced thread to the thread that traces it: all requests for one target must come from one thread.
 """
 
 from __future__ import annotations
@@ -9,44 +8,16 @@ from __future__ import annotations
 import ctypes
 import errno
 import itertools
-import math
 import os
-import signal
-import threading
 import time
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, NamedTuple
-
-from leakaudit.runtime.attach import procfs
-from leakaudit.runtime.attach.procfs import Memory, read_maps
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from leakaudit.runtime.attach.registers import Registers
+from typing import NamedTuple
 
 CONT, SINGLESTEP, DETACH = 7, 9, 17
-GETREGSET, SETREGSET, SEIZE, INTERRUPT, GETSIGMASK, SETSIGMASK = (
-    0x4204,
-    0x4205,
-    0x4206,
-    0x4207,
-    0x420A,
-    0x420B,
-)
-NT_PRSTATUS = 1
+GETREGSET, SETREGSET, SEIZE, INTERRUPT = 0x4204, 0x4205, 0x4206, 0x4207
+GETSIGMASK, SETSIGMASK = 0x420A, 0x420B
 EVENT_STOP = 128
-WALL = 0x40000000
-#: Larger than any XSAVE area known (with AMX about 11 KiB).
-_REGISTER_SET_SIZE = 32768
-#: Below the stack pointer: the red zone (128 bytes on x86-64), and air.
-_STACK_GAP = 1024
+_WALL = 0x40000000
 _SPINS = 100
-_CODE_SIZE = 16
-_STOP_SIGNALS = {signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU}
-# A thread raises these by itself. If they were blocked, the kernel would reset the target's handlers.
-_SYNCHRONOUS = (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGTRAP)
-_ALL_BUT_SYNCHRONOUS = ((1 << 64) - 1) & ~sum(1 << (number - 1) for number in _SYNCHRONOUS)
 
 # PyDLL keeps our own interpreter lock: a ptrace request never blocks, and no other thread of ours may come in
 # between while the target stands still.
@@ -67,208 +38,33 @@ class TargetGoneError(TraceError):
     """The target ended, or replaced itself by another program, while it was traced."""
 
 
-class _Stop(NamedTuple):
+class Stop(NamedTuple):
+    """Why a traced thread stopped: a signal on its way to it, or an event of ptrace."""
+
     signal: int
     event: int
 
 
-class _IOVec(ctypes.Structure):
-    _fields_ = (("base", ctypes.c_void_p), ("length", ctypes.c_size_t))
+def request(code: int, tid: int, address: int = 0, data: int = 0) -> None:
+    """Make one ptrace request; raises TargetGoneError, OSError."""
+    if _libc.ptrace(code, tid, address, data) == -1:
+        number = ctypes.get_errno()
+        if number == errno.ESRCH:
+            raise TargetGoneError("it has ended")
+        raise OSError(number, os.strerror(number))
 
 
-class StoppedThread:
-    """A thread that stands still; made by `stopped`."""
-
-    def __init__(self, tid: int, registers: type[Registers], memory: Memory) -> None:
-        self.tid = tid
-        self.memory = memory
-        self._owner = threading.get_ident()
-        self._type = registers
-        self.saved = self._general()
-        self._others = [(kind, self._other(kind)) for kind in registers.other_sets]
-        self._mask = ctypes.c_uint64()
-        self._request(GETSIGMASK, 8, ctypes.addressof(self._mask))
-        blocked = ctypes.c_uint64(_ALL_BUT_SYNCHRONOUS)
-        self._request(SETSIGMASK, 8, ctypes.addressof(blocked))
-        self._held: list[int] = []
-        self._disturbed = False
-
-    def call(
-        self, function: int, *arguments: int, limit_s: float = math.inf, never: frozenset[int] = frozenset()
-    ) -> int:
-        """Call a C function on the thread's own stack and return its unsigned result.
-
-        With `never`, walk instruction by instruction and give up before any of these addresses is entered. Give up
-        too when it waits for a lock for `limit_s`: for functions that hold nothing while they wait. Both raise
-        NotNowError; TraceError when the function faults.
-        """
-        stack = (self.saved.sp - _STACK_GAP) // 16 * 16 - 8
-        self.memory.write(stack, bytes(8))
-        registers = self._general()
-        registers.start_call(function, arguments, stack)
-        self._set_general(registers)
-        while True:
-            stop = self._resume(SINGLESTEP if never else CONT, limit_s)
-            registers = self._general()
-            if stop.signal == signal.SIGSEGV and registers.pc == 0:
-                return registers.result
-            if stop.signal != signal.SIGTRAP or not never:
-                raise TraceError(f"the called function got signal {stop.signal} at {registers.pc:#x}")
-            if registers.pc in never:
-                raise NotNowError("its queue of pending calls is in use")
-
-    def syscall(self, name: str, *arguments: int) -> int:
-        """Make one system call in the thread and return its result; raises OSError, TraceError."""
-        registers = self._general()
-        registers.start_syscall(self._syscall_instruction(), self._type.syscalls[name], arguments)
-        self._set_general(registers)
-        stop = self._resume(SINGLESTEP, math.inf)
-        if stop.signal != signal.SIGTRAP:
-            raise TraceError("the system call instruction is not executable")
-        result = self._general().result
-        if result > (1 << 64) - 4096:
-            raise OSError((1 << 64) - result, f"{name} in the target: {os.strerror((1 << 64) - result)}")
-        return result
-
-    def waits_in(self) -> str | None:
-        """Return the name of the system call that the stop interrupted and that will go on, or None; raises OSError."""
-        number = self.saved.blocked_in()
-        if number == self._type.syscalls["restart_syscall"]:
-            # It was interrupted before, and the kernel forgot its number; the code that made it did not.
-            number = (
-                self._type.number_loaded_by(self.memory.read(self.saved.pc - _CODE_SIZE, _CODE_SIZE))
-                or number
-            )
-        names = {known: name for name, known in self._type.syscalls.items()}
-        return None if number is None else names.get(number, f"number {number}")
-
-    @property
-    def scratch(self) -> int:
-        """Return the address of a few free words of the thread's stack, out of reach of called functions."""
-        return (self.saved.sp - _STACK_GAP // 2) // 16 * 16
-
-    def restore(self) -> None:
-        """Put back registers and signal mask, so that the interrupted code or system call goes on."""
-        if self._disturbed and self.saved.restarts_by_block():
-            # Our call waited and was interrupted: the kernel's memory of the target's own wait is overwritten.
-            self.saved.interrupt_syscall()
-        for kind, content in self._others:
-            self._register_set(SETREGSET, kind, content)
-        self._set_general(self.saved)
-        self._request(SETSIGMASK, 8, ctypes.addressof(self._mask))
-
-    def resend_stop_signals(self) -> None:
-        """Send again, once detached, the stop signals that came meanwhile; all others were only blocked."""
-        for number in self._held:
-            with suppress(ProcessLookupError):
-                os.kill(self.tid, number)
-
-    def _syscall_instruction(self) -> int:
-        wanted = self._type.syscall_instruction
-        for mapping in read_maps(self.tid):
-            if mapping.path == "[vdso]":
-                at = self.memory.read(mapping.start, mapping.end - mapping.start).find(wanted)
-                if at >= 0:
-                    return mapping.start + at
-        raise TraceError("the target has no vdso with a system call instruction")
-
-    def _resume(self, request: int, limit_s: float) -> _Stop:
-        """Let the thread go on until it stops by itself; what comes from outside waits until it is let go."""
-        while True:
-            self._request(request)
-            try:
-                stop = _wait(self.tid, time.monotonic() + limit_s)
-            except TimeoutError:
-                self._request(INTERRUPT)
-                stop = _wait(self.tid, math.inf)
-                if self._general().blocked_in() == self._type.syscalls["futex"]:
-                    raise NotNowError("its queue of pending calls is in use") from None
-            if not stop.event and stop.signal not in _STOP_SIGNALS:
-                return stop
-            self._disturbed = True
-            if not stop.event:
-                self._held.append(stop.signal)
-
-    def _general(self) -> Registers:
-        registers = self._type()
-        self._register_set(GETREGSET, NT_PRSTATUS, registers)
-        return registers
-
-    def _set_general(self, registers: Registers) -> None:
-        self._register_set(SETREGSET, NT_PRSTATUS, registers)
-
-    def _other(self, kind: int) -> ctypes.Array[ctypes.c_char]:
-        room = ctypes.create_string_buffer(_REGISTER_SET_SIZE)
-        size = self._register_set(GETREGSET, kind, room)
-        return (ctypes.c_char * size).from_buffer_copy(room)
-
-    def _register_set(
-        self, request: int, kind: int, content: ctypes.Array[ctypes.c_char] | ctypes.Structure
-    ) -> int:
-        vector = _IOVec(ctypes.addressof(content), ctypes.sizeof(content))
-        self._request(request, kind, ctypes.addressof(vector))
-        return int(vector.length)
-
-    def _request(self, request: int, address: int = 0, data: int = 0) -> None:
-        if threading.get_ident() != self._owner:
-            raise RuntimeError("only the thread that stopped the target may use it")
-        _ptrace(request, self.tid, address, data)
-
-
-@contextmanager
-def stopped(tid: int, registers: type[Registers], limit_s: float = 5.0) -> Iterator[StoppedThread]:
-    """Stop a thread for the length of a `with` block; whatever happens in it, the thread is restored and let go.
-
-    Raises TraceError when it may not be traced, does not stop within `limit_s` (it is in an uninterruptible wait), or
-    its process is suspended; TargetGoneError when it ended.
-    """
-    try:
-        _ptrace(SEIZE, tid)
-    except PermissionError:
-        if procfs.has_ended(tid):
-            raise TargetGoneError("it has ended") from None
-        raise TraceError("another tracer, seccomp or a security module keeps ptrace away from it") from None
-    try:
-        _interrupt(tid, time.monotonic() + limit_s)
-        with Memory(tid, writable=True) as memory:
-            thread = StoppedThread(tid, registers, memory)
-            try:
-                yield thread
-            finally:
-                thread.restore()
-    finally:
-        # A thread that ended, or that did not stop, cannot be detached from; the kernel does it when we end.
-        with suppress(OSError, TargetGoneError):
-            _ptrace(DETACH, tid)
-    thread.resend_stop_signals()
-
-
-def _interrupt(tid: int, deadline: float) -> None:
-    _ptrace(INTERRUPT, tid)
-    while True:
-        try:
-            stop = _wait(tid, deadline)
-        except TimeoutError:
-            raise TraceError("the main thread is in a wait that cannot be interrupted") from None
-        if stop.event != EVENT_STOP:
-            # A signal that was on its way goes through as if we were not here.
-            _ptrace(CONT, tid, 0, 0 if stop.event else stop.signal)
-        elif stop.signal in _STOP_SIGNALS:
-            raise TraceError("the target is suspended")
-        else:
-            return
-
-
-def _wait(tid: int, deadline: float) -> _Stop:
+def wait_for_stop(tid: int, deadline: float) -> Stop:
+    """Wait until a traced thread stops; raises TargetGoneError, TimeoutError at the deadline (monotonic seconds)."""
     for attempt in itertools.count():
         try:
-            found, status = os.waitpid(tid, WALL | os.WNOHANG)
+            found, status = os.waitpid(tid, _WALL | os.WNOHANG)
         except ChildProcessError:
             raise TargetGoneError("it has ended") from None
         if found and not os.WIFSTOPPED(status):
             raise TargetGoneError("it has ended")
         if found:
-            return _Stop(os.WSTOPSIG(status), status >> 16)
+            return Stop(os.WSTOPSIG(status), status >> 16)
         if time.monotonic() > deadline:
             raise TimeoutError
         # A stop usually comes within microseconds.
@@ -277,11 +73,3 @@ def _wait(tid: int, deadline: float) -> _Stop:
         else:
             time.sleep(0.0001)
     raise AssertionError
-
-
-def _ptrace(request: int, tid: int, address: int = 0, data: int = 0) -> None:
-    if _libc.ptrace(request, tid, address, data) == -1:
-        number = ctypes.get_errno()
-        if number == errno.ESRCH:
-            raise TargetGoneError("it has ended")
-        raise OSError(number, os.strerror(number))

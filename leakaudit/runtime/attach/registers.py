@@ -64,11 +64,6 @@ class Registers(ctypes.Structure):
         """Tell whether going on needs the kernel's one-slot memory of the wait, which another wait overwrites."""
         raise NotImplementedError
 
-    @classmethod
-    def number_loaded_by(cls, code: bytes) -> int | None:
-        """Return the system call number that the code which ends with the system call instruction loads, if it does."""
-        raise NotImplementedError
-
     def interrupt_syscall(self) -> None:
         """Let the interrupted system call return EINTR, as it would after a signal."""
         raise NotImplementedError
@@ -139,13 +134,6 @@ class X86_64(Registers):  # noqa: N801
     def restarts_by_block(self) -> bool:
         """Tell whether going on needs the kernel's one-slot memory of the wait, which another wait overwrites."""
         return self.blocked_in() is not None and _signed(self.rax) == _RESTART_BLOCK
-
-    @classmethod
-    def number_loaded_by(cls, code: bytes) -> int | None:
-        """Return the system call number that the code which ends with the system call instruction loads, if it does."""
-        if code[-7:-6] == b"\xb8" and code.endswith(cls.syscall_instruction):  # mov $number, %eax; syscall
-            return int.from_bytes(code[-6:-2], "little")
-        return None
 
     def interrupt_syscall(self) -> None:
         """Let the interrupted system call return EINTR, as it would after a signal."""
