@@ -77,6 +77,7 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=300)
     parser.add_argument("--interval", type=float, default=0.1)
     parser.add_argument("--jobs", type=int, default=4)
+    parser.add_argument("--suffix", default="", help="after the file's name, such as -long")
     options = parser.parse_args()
     TRACES.mkdir(parents=True, exist_ok=True)
 
@@ -85,7 +86,7 @@ def main() -> None:
         seed = zlib.crc32(f"{python[-12:]}{name}".encode()) % 10**6
         trace = record(python, name, options.samples, options.interval, seed)
         minor = "".join(str(trace["python"]).split(".")[:2])
-        path = TRACES / f"{name}-py{minor}.json"
+        path = TRACES / f"{name}-py{minor}{options.suffix}.json"
         path.write_text(json.dumps(trace, separators=(",", ":")) + "\n")
         return path.name
 

@@ -109,6 +109,12 @@ def lumps(rng: Random, n: int) -> list[float]:
     return list(accumulate(rng.expovariate(0.7) if rng.random() < rate else 0.0 for _ in range(n)))
 
 
+def lumps_of(rng: Random, n: int, total: float) -> list[float]:
+    """A leak in lumps of random size at random moments that comes to `total` MiB on average."""
+    rate = total * 0.7 / n
+    return list(accumulate(rng.expovariate(0.7) if rng.random() < rate else 0.0 for _ in range(n)))
+
+
 def rounds(rng: Random, n: int) -> list[float]:
     """A leak of one equal lump per round, 12 to 30 rounds."""
     period, size = n / rng.uniform(12, 30), rng.uniform(1, 4)

@@ -1,28 +1,35 @@
 """Measure the trend rules: false and missed alarms on synthetic shapes and on recorded programs.
 
-python bench/trends.py            the table of docs/trends.md (held-out half)
-python bench/trends.py --fit      the half that parameters were chosen on
-python bench/trends.py --each     one line for each trace
+python bench/trends.py                           the tables, for the half that parameters were not chosen on
+python bench/trends.py --fit                     the same for the half that they were chosen on
+python bench/trends.py --each                    one line for each trace
+python bench/trends.py --write docs/trends.md    put the tables into the page
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import accumulate
 from pathlib import Path
 from random import Random
 
+import shapes
 from shapes import FIT, HELD
 from trace_programs import LEAK_FREE, LEAKING
 
-from leakaudit.process.trend import FLOOR_BYTES, Shape, Trend, classify
+from leakaudit.process.rate import theil_sen
+from leakaudit.process.trend import Shape, Trend, classify
 
 TRACES = Path(__file__).resolve().parent.parent / "tests" / "data" / "traces"
 MIB = 1024.0 * 1024.0
 LENGTHS = (120, 240, 480)
+BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+
+Points = list[tuple[float, float]]
 
 
 def programs(fit: bool) -> frozenset[str]:
@@ -30,7 +37,7 @@ def programs(fit: bool) -> frozenset[str]:
     return frozenset(f.__name__ for fs in (LEAK_FREE, LEAKING) for f in fs[0 if fit else 1 :: 2])
 
 
-def traces(fit: bool) -> Iterator[tuple[dict[str, object], list[tuple[float, float]]]]:
+def traces(fit: bool) -> Iterator[tuple[dict[str, object], Points]]:
     """Each recorded trace of one half, with its points in (seconds, bytes)."""
     names = programs(fit)
     for path in sorted(TRACES.glob("*.json")):
@@ -40,61 +47,174 @@ def traces(fit: bool) -> Iterator[tuple[dict[str, object], list[tuple[float, flo
             yield trace, [(i * trace["interval_s"], kib * 1024.0) for i, kib in enumerate(rss)]
 
 
-def row(name: str, leaks: bool, trends: list[Trend]) -> str:
-    """One line of the table."""
-    n = len(trends)
-    grows = sum(t.grows for t in trends)
-    unsure = sum(t.shape is Shape.INCONCLUSIVE for t in trends)
-    words = ", ".join(
-        f"{shape.value} {count}" for shape, count in Counter(t.shape for t in trends).most_common(4)
-    )
-    return f"| {name} | {'leak' if leaks else '-'} | {n} | {100 * grows / n:.1f} | {100 * unsure / n:.1f} | {words} |"
+def made(fit: bool, length: int, count: int) -> Iterator[tuple[str, bool, Points]]:
+    """`count` series of each generator of one half: name, whether it leaks, points."""
+    rng = Random(length)
+    for name, (leaks, make) in (FIT if fit else HELD).items():
+        for _ in range(count):
+            yield name, leaks, [(float(i), v * MIB) for i, v in enumerate(make(rng, length))]
 
 
-def synthetic(fit: bool, count: int) -> None:
-    """Print what the rule says of each generator."""
-    print("| series | truth | n | grows % | inconclusive % | shapes |\n|---|---|---|---|---|---|")
-    totals: dict[tuple[int, bool], list[Trend]] = {}
+def percent(part: int, whole: int) -> str:
+    """A share in per cent with one decimal."""
+    return f"{100 * part / whole:.1f}" if whole else "-"
+
+
+def answers(found: list[Trend]) -> str:
+    """Grows, inconclusive and neither, in per cent."""
+    grows = sum(t.grows for t in found)
+    unsure = sum(t.shape is Shape.INCONCLUSIVE for t in found)
+    return " / ".join(percent(n, len(found)) for n in (grows, unsure, len(found) - grows - unsure))
+
+
+def synthetic(fit: bool, count: int) -> Iterator[str]:
+    """The table of generators, one column for each length."""
+    found: dict[tuple[str, bool], dict[int, list[Trend]]] = {}
     for length in LENGTHS:
-        rng = Random(length)
-        for name, (leaks, make) in (FIT if fit else HELD).items():
-            found = []
-            for _ in range(count):
-                points = [(float(i), v * MIB) for i, v in enumerate(make(rng, length))]
-                found.append(classify(points))
-            print(row(f"{name}, {length}", leaks, found))
-            totals.setdefault((length, leaks), []).extend(found)
-    for (length, leaks), found in totals.items():
-        print(row(f"**all, {length}**", leaks, found))
+        for name, leaks, points in made(fit, length, count):
+            found.setdefault((name, leaks), {}).setdefault(length, []).append(classify(points))
+    yield f"| series ({count} of each) | " + " | ".join(f"{n} samples" for n in LENGTHS) + " |"
+    yield "|---|" + "---|" * len(LENGTHS)
+    for wanted in (False, True):
+        rows = {name: cells for (name, leaks), cells in found.items() if leaks is wanted}
+        for name, cells in rows.items():
+            yield f"| {name} | " + " | ".join(answers(cells[n]) for n in LENGTHS) + " |"
+        together = [[t for cells in rows.values() for t in cells[n]] for n in LENGTHS]
+        title = "all that leak" if wanted else "all leak-free"
+        yield f"| **{title}** | " + " | ".join(f"**{answers(t)}**" for t in together) + " |"
 
 
-def recorded(fit: bool, each: bool) -> None:
-    """Print what the rule says of the recorded programs."""
+def recorded(fit: bool) -> Iterator[str]:
+    """The table of recorded programs: what the rule said of each trace."""
+    words: dict[tuple[bool, str], Counter[str]] = {}
     totals: dict[bool, list[Trend]] = {False: [], True: []}
     for trace, points in traces(fit):
-        found = classify(points, FLOOR_BYTES)
-        totals[bool(trace["leaks"])].append(found)
-        if each:
-            true = int(str(trace["leaked_bytes_per_s"])) / 1024
-            r = found.rate
-            print(
-                f"{'leak' if trace['leaks'] else '-':5s}{trace['program']:28s}{trace['python']:8s}"
-                f"{found.shape.value:17s}{r.per_s / 1024:7.0f} [{r.low / 1024:.0f} {r.high / 1024:.0f}] true {true:.0f}  {found.reason}"
-            )
+        trend = classify(points)
+        leaks = bool(trace["leaks"])
+        totals[leaks].append(trend)
+        words.setdefault((leaks, str(trace["program"])), Counter())[trend.shape.value] += 1
+    yield "| program | truth | traces | said |"
+    yield "|---|---|---|---|"
+    for (leaks, name), counts in sorted(words.items()):
+        said = ", ".join(f"{word} {n}" for word, n in counts.most_common())
+        yield f"| {name} | {'leaks' if leaks else 'leak-free'} | {sum(counts.values())} | {said} |"
     for leaks, found in totals.items():
-        if found:
-            print(row("**recorded programs**", leaks, found))
+        title = "all that leak" if leaks else "all leak-free"
+        yield f"| **{title}** | | {len(found)} | **{answers(found)}** |"
+
+
+def mann_kendall(points: Points) -> bool:
+    """Whether the Mann-Kendall test is significant at 5 % and Theil-Sen's line gains 5 %: the usual advice."""
+    step = max(1, len(points) // 120)
+    ys = [v for _, v in points[::step]]
+    n = len(ys)
+    s = sum((b > a) - (b < a) for i, a in enumerate(ys) for b in ys[i + 1 :])
+    z = (s - (s > 0) + (s < 0)) / math.sqrt(n * (n - 1) * (2 * n + 5) / 18)
+    return z > 1.96 and theil_sen([float(i) for i in range(n)], ys) * n > 0.05 * ys[0]
+
+
+def ours(points: Points) -> bool:
+    """Whether our rule says that the series grows."""
+    return classify(points).grows
+
+
+def compared(fit: bool, count: int) -> Iterator[str]:
+    """The table that sets our rule beside the usual test."""
+    rules: dict[str, Callable[[Points], bool]] = {
+        "Mann-Kendall p < 0.05 and Theil-Sen gain > 5 %": mann_kendall,
+        "`leakaudit.process.trend`": ours,
+    }
+    rows = [(leaks, points) for n in LENGTHS[1:] for _, leaks, points in made(fit, n, count)]
+    real = [(bool(trace["leaks"]), points) for trace, points in traces(fit)]
+    yield "| rule | synthetic leak-free | synthetic leaks | programs leak-free | programs that leak |"
+    yield "|---|---|---|---|---|"
+    for name, rule in rules.items():
+        cells = []
+        for found in (rows, real):
+            said = [(leaks, rule(points)) for leaks, points in found]
+            for wanted in (False, True):
+                of = [grows for leaks, grows in said if leaks is wanted]
+                cells.append(percent(sum(of), len(of)))
+        yield f"| {name} | " + " | ".join(cells) + " |"
+
+
+def intervals(count: int) -> Iterator[str]:
+    """The table of the rate's error and of how often its interval holds the truth."""
+    leaks: dict[str, Callable[[Random, int, float], list[float]]] = {
+        "even": lambda r, n, t: shapes.plus(shapes.noise(r, n), shapes.line(r, n, t, t)),
+        "under a sawtooth": lambda r, n, t: shapes.plus(
+            shapes.noise(r, n), shapes.sawtooth(r, n), shapes.line(r, n, t, t)
+        ),
+        "behind a warm-up": lambda r, n, t: shapes.plus(
+            shapes.noise(r, n), shapes.warm_up(r, n), shapes.line(r, n, t, t)
+        ),
+        "on AR(1) 0.9": lambda r, n, t: shapes.plus(shapes.wander(r, n, 0.9), shapes.line(r, n, t, t)),
+        "in random lumps": lambda r, n, t: shapes.plus(shapes.noise(r, n, 0.3), shapes.lumps_of(r, n, t)),
+    }
+    yield "| leak, 240 samples | median error | 5 % to 95 % of errors | interval holds the truth | its median width |"
+    yield "|---|---|---|---|---|"
+    rng = Random(7)
+    for name, make in leaks.items():
+        errors, widths, hits = [], [], 0
+        for _ in range(count):
+            total = rng.uniform(10, 60)
+            trend = classify([(float(i), v * MIB) for i, v in enumerate(make(rng, 240, total))])
+            if trend.grows:
+                true = total * MIB / 240
+                errors.append(100 * (trend.rate.per_s / true - 1))
+                widths.append(100 * (trend.rate.high - trend.rate.low) / true)
+                hits += trend.rate.low <= true <= trend.rate.high
+        errors.sort()
+        widths.sort()
+        middle, low, high = (errors[int(q * (len(errors) - 1))] for q in (0.5, 0.05, 0.95))
+        yield (
+            f"| {name} | {middle:+.0f} % | {low:+.0f} % to {high:+.0f} % | {percent(hits, len(errors))} % | "
+            f"{widths[len(widths) // 2]:.0f} % |"
+        )
+
+
+def page(fit: bool, count: int) -> Iterator[str]:
+    """All tables, with the command that made them."""
+    command = f"python bench/trends.py{' --fit' if fit else ''} --count {count}"
+    yield f"Made by `{command}`. Cells with three figures: grows / inconclusive / something else, in per cent."
+    for title, table in (
+        ("Synthetic series", synthetic(fit, count)),
+        ("Recorded programs", recorded(fit)),
+        ("Share that is said to grow, in per cent, 240 samples and more", compared(fit, min(count, 100))),
+        ("The rate", intervals(count)),
+    ):
+        yield from ("", f"### {title}", "", *table)
+
+
+def each(fit: bool) -> Iterator[str]:
+    """One line for each trace, with the rate and its truth in KiB/s."""
+    for trace, points in traces(fit):
+        found = classify(points)
+        low, middle, high = (r / 1024 for r in (found.rate.low, found.rate.per_s, found.rate.high))
+        true = int(str(trace["leaked_bytes_per_s"])) / 1024
+        yield (
+            f"{'leak' if trace['leaks'] else '-':5s}{trace['program']:28s}{trace['python']:8s}"
+            f"{found.shape.value:17s}{middle:7.0f} [{low:.0f} {high:.0f}] true {true:.0f}  {found.reason}"
+        )
 
 
 def main() -> None:
-    """Print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Print the tables, or write them into a page."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--fit", action="store_true")
     parser.add_argument("--each", action="store_true")
-    parser.add_argument("--count", type=int, default=200)
+    parser.add_argument("--count", type=int, default=300)
+    parser.add_argument("--write", type=Path)
     options = parser.parse_args()
-    synthetic(options.fit, options.count)
-    recorded(options.fit, options.each)
+    text = "\n".join(each(options.fit) if options.each else page(options.fit, options.count))
+    if options.write:
+        before, _, rest = options.write.read_text().partition(BEGIN)
+        _, _, after = rest.partition(END)
+        options.write.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
+    else:
+        print(text)
 
 
 if __name__ == "__main__":

@@ -19,13 +19,18 @@ from leakaudit.cli.params import DURATION
 from leakaudit.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from leakaudit.process.allocator import Account
     from leakaudit.process.budget import Budget
     from leakaudit.process.monitor import Moment, Monitor
     from leakaudit.process.record import Record
+    from leakaudit.process.summary import Outcome
 
     Show = Callable[[Moment], None]
+
+
+LOOKED_INTO = 3  # processes whose memory is looked into at the end
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +192,17 @@ def _moments(watched: Monitor, request: Request) -> Iterator[Moment]:
         time.sleep(max(0.0, due - now))
 
 
+def _accounts(found: Sequence[Outcome]) -> dict[int, Account]:
+    """Return where the memory of the largest processes is, for those that let us look."""
+    from leakaudit.process.allocator import account
+    from leakaudit.process.tracks import RSS
+
+    alive = [o for o in found if o.pid is not None and o.what == RSS and not o.ended]
+    largest = sorted(alive, key=lambda o: -o.last)[:LOOKED_INTO]
+    seen = {o.pid: account(o.pid) for o in largest if o.pid is not None}
+    return {pid: known for pid, known in seen.items() if known is not None}
+
+
 def _conclude(watched: Monitor, own: tuple[Budget, ...], write: Callable[[Record], None]) -> ExitCode:
     from leakaudit.cli.monitor_view import overruns, summary
     from leakaudit.process import machine, record
@@ -201,7 +217,7 @@ def _conclude(watched: Monitor, own: tuple[Budget, ...], write: Callable[[Record
     color = terminal and not os.environ.get("NO_COLOR")
     click.echo("")
     for line in (
-        *summary(found, width, color=color),
+        *summary(found, _accounts(found), width, color=color),
         *overruns(ledger.overruns, ledger.unmet, width, color=color),
     ):
         click.echo(line)

@@ -5,22 +5,32 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from leakaudit.process.summary import BYTES, COUNT
+from leakaudit.process.allocator import THREAD_ARENAS
+from leakaudit.process.tracks import BYTES, RSS
 from leakaudit.process.trend import Shape
 from leakaudit.report import units
 from leakaudit.report.style import Style, printable, wrap
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from rich.table import Table
 
+    from leakaudit.process.allocator import Account
     from leakaudit.process.budget import Budget, Overrun
     from leakaudit.process.monitor import Moment, Row, Sum
     from leakaudit.process.sample import Details
     from leakaudit.process.summary import Outcome
 
 UNKNOWN = "-"
+#: Figure that grows -> the rules that know its causes.
+RULES = {
+    "threads": "LA505 and LA501",
+    "descriptors": "LA505 and LA303",
+    "children": "LA506",
+    "send queues": "LA504",
+    "open logs": "LA305",
+}
 COLUMNS = ("process", "pid", "rss", "change", "threads", "descriptors", "queues", "children", "logs", "cpu")
 SHOWN = 12
 _COLOR = {Shape.STEADY_GROWTH: "red", Shape.ACCELERATING: "red", Shape.GROWING_SAWTOOTH: "red"}
@@ -109,8 +119,10 @@ def cgroup_lines(moment: Moment) -> Iterator[str]:
             )
 
 
-def summary(found: Sequence[Outcome], width: int, *, color: bool) -> Iterator[str]:
-    """Yield the trends, what grows first, and what to try next."""
+def summary(
+    found: Sequence[Outcome], accounts: Mapping[int, Account], width: int, *, color: bool
+) -> Iterator[str]:
+    """Yield the trends, what grows first, and what to try next; `accounts` are of the largest processes."""
     style = Style(color)
     growing = [o for o in found if o.trend.grows]
     others = [o for o in found if not o.trend.grows and _worth_showing(o, found)]
@@ -120,7 +132,7 @@ def summary(found: Sequence[Outcome], width: int, *, color: bool) -> Iterator[st
     left = len(others) - max(0, SHOWN - len(growing))
     if left > 0:
         yield f"... and {units.count(left, 'more series', 'more series')} that did not grow"
-    yield from _next(growing, width)
+    yield from _next(growing, accounts, width)
 
 
 def overruns(found: Iterable[Overrun], unmet: Iterable[Budget], width: int, *, color: bool) -> Iterator[str]:
@@ -176,27 +188,29 @@ def _rate(outcome: Outcome) -> str:
     )
 
 
-def _next(growing: Sequence[Outcome], width: int) -> Iterator[str]:
-    pids = list(
-        dict.fromkeys(o.pid for o in growing if o.pid is not None and not o.ended and o.unit == BYTES)
-    )
+def _next(growing: Sequence[Outcome], accounts: Mapping[int, Account], width: int) -> Iterator[str]:
+    pids = list(dict.fromkeys(o.pid for o in growing if o.pid is not None and not o.ended and o.what == RSS))
     if pids:
-        yield from wrap(
-            f"next: `leakaudit runtime {pids[0]}` finds which container of process {pids[0]} grows", width
-        )
-    for what, text in (
-        ("threads", "threads grow: look for LA505 and LA501 in `leakaudit scan`"),
-        ("descriptors", "descriptors grow: look for LA505 and LA303 in `leakaudit scan`"),
-    ):
+        text = f"`leakaudit runtime {pids[0]}` finds which container of process {pids[0]} grows"
+        yield from wrap(f"next: {text}", width)
+    for what, rules in RULES.items():
         if any(o.what == what for o in growing):
-            yield from wrap(f"next: {text}", width)
+            yield from wrap(f"next: {what} grow: `leakaudit scan` looks for the cause, {rules}", width)
+    for pid, account in accounts.items():
+        if account.is_spread_over_arenas:
+            held = units.size(account.as_dict()[THREAD_ARENAS])
+            yield from wrap(
+                f"process {pid}: {account.arena_heaps} thread arenas of the C library hold {held} of "
+                f"{units.size(account.rss)}; much of it may be free: compare a run with MALLOC_ARENA_MAX=2",
+                width,
+            )
 
 
 def _worth_showing(outcome: Outcome, found: Sequence[Outcome]) -> bool:
-    # Counts that stay, and the sum over one process, are no news.
-    if outcome.unit == COUNT:
+    # What never moved, and the sum over one process, are no news.
+    if outcome.pid is not None and outcome.what != RSS:
         return outcome.first != outcome.last and outcome.trend.shape is not Shape.STABLE
-    alone = sum(1 for o in found if o.pid is not None and o.unit == BYTES) <= 1
+    alone = sum(1 for o in found if o.pid is not None and o.what == RSS) <= 1
     return outcome.pid is not None or not alone
 
 

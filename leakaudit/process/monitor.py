@@ -11,6 +11,7 @@ from leakaudit.process.sample import CgroupMemory, Sample
 from leakaudit.process.sampler import Sampler
 from leakaudit.process.selection import Member, Selection
 from leakaudit.process.series import Series
+from leakaudit.process.tracks import Tracks
 
 KEPT_GONE = 50  # series of ended processes that are kept for the summary
 WORTH_KEEPING = 32  # samples: fewer give no trend
@@ -51,21 +52,6 @@ class Moment:
     came: tuple[Member, ...]
     gone: tuple[Member, ...]
     cgroups: tuple[CgroupMemory, ...]
-
-
-class Tracks:
-    """The series of one process."""
-
-    def __init__(self, member: Member) -> None:
-        self.member = member
-        self.rss, self.threads, self.descriptors = Series(), Series(), Series()
-
-    def add(self, sample: Sample) -> None:
-        """Take one sample."""
-        self.rss.append(sample.time, sample.rss)
-        self.threads.append(sample.time, sample.threads)
-        if sample.details.descriptors is not None:
-            self.descriptors.append(sample.time, sample.details.descriptors.total)
 
 
 class Monitor:
@@ -117,7 +103,7 @@ class Monitor:
         gone = tuple(tracks.member for key, tracks in self.tracks.items() if key not in alive)
         for member in gone:
             tracks = self.tracks.pop(member.key)
-            if tracks.rss.samples >= WORTH_KEEPING:
+            if tracks.samples >= WORTH_KEEPING:
                 self.ended[member.key] = tracks
         for key in list(self.ended)[: max(0, len(self.ended) - KEPT_GONE)]:
             del self.ended[key]

@@ -11,8 +11,9 @@ from pathlib import Path
 from leakaudit.process.logs import is_log, size_of
 from leakaudit.process.sample import Descriptors, OpenLog, Private, Stat
 
-PAGE = os.sysconf("SC_PAGE_SIZE")
-TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+# Elsewhere than on Unix this module is imported, but never asked.
+PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
+TICKS_PER_S = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 DELETED = " (deleted)"
 
 

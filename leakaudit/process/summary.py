@@ -8,23 +8,22 @@ from typing import TYPE_CHECKING
 from leakaudit.process.budget import TOTAL
 from leakaudit.process.forecast import Forecast, forecast
 from leakaudit.process.naming import normal
+from leakaudit.process.tracks import BYTES, COUNT, FIGURES, RSS
 from leakaudit.process.trend import FLOOR_BYTES, FLOOR_COUNT, Trend, classify
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from leakaudit.process.monitor import Monitor, Tracks
+    from leakaudit.process.monitor import Monitor
     from leakaudit.process.series import Series
-
-BYTES = "bytes"
-COUNT = "count"
+    from leakaudit.process.tracks import Tracks
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """One series of a process, a group, a cgroup or of all: first, last and largest value, trend, forecast.
 
-    `what` is the figure ("RSS", "threads", "descriptors", "working set"), `limit` the name of the limit that the
+    `what` is one of `tracks.FIGURES`, or "working set" for a cgroup; `limit` is the name of the limit that the
     forecast is for; `pid` is None for sums.
     """
 
@@ -51,35 +50,26 @@ def _processes(monitor: Monitor) -> Iterator[Outcome]:
         for tracks in group.values():
             pid, label = tracks.member.pid, tracks.member.label
             name, limit = _own_budget(monitor, tracks)
-            yield _outcome(
-                label, "RSS", BYTES, tracks.rss, pid=pid, ended=ended, limit_name=name, limit=limit
-            )
-            yield _outcome(label, "threads", COUNT, tracks.threads, pid=pid, ended=ended)
-            if tracks.descriptors.samples:
-                yield _outcome(label, "descriptors", COUNT, tracks.descriptors, pid=pid, ended=ended)
+            for what, series in tracks.series.items():
+                bound = (name, limit) if what == RSS else ("", None)
+                yield _outcome(label, what, FIGURES[what][0], series, pid=pid, ended=ended, bound=bound)
 
 
 def _sums(monitor: Monitor, available: int | None) -> Iterator[Outcome]:
     for name, series in monitor.sums.items():
-        yield _outcome(name, "RSS", BYTES, series)
+        yield _outcome(name, RSS, BYTES, series)
     limits = [(f"budget {b.text}", b.limit) for b in monitor.ledger.budgets if b.name == TOTAL]
     if available is not None:
         limits.append(("the machine's free memory", monitor.total.last + available))
     name, limit = min(limits, key=lambda item: item[1], default=("", None))
-    yield _outcome(TOTAL, "RSS", BYTES, monitor.total, limit_name=name, limit=limit)
+    yield _outcome(TOTAL, RSS, BYTES, monitor.total, bound=(name, limit))
 
 
 def _cgroups(monitor: Monitor) -> Iterator[Outcome]:
     for path, (cgroup, series) in monitor.cgroups.items():
         if cgroup.limit is not None:
-            yield _outcome(
-                f"cgroup {path}",
-                "working set",
-                BYTES,
-                series,
-                limit_name="the cgroup's limit",
-                limit=cgroup.limit,
-            )
+            bound = ("the cgroup's limit", cgroup.limit)
+            yield _outcome(f"cgroup {path}", "working set", BYTES, series, bound=bound)
 
 
 def _own_budget(monitor: Monitor, tracks: Tracks) -> tuple[str, float | None]:
@@ -99,9 +89,9 @@ def _outcome(
     *,
     pid: int | None = None,
     ended: bool = False,
-    limit_name: str = "",
-    limit: float | None = None,
+    bound: tuple[str, float | None] = ("", None),
 ) -> Outcome:
+    limit_name, limit = bound
     exact = unit == COUNT
     trend = classify(series.points(), FLOOR_COUNT if exact else FLOOR_BYTES, exact=exact)
     coming = forecast(trend, series.last, limit) if limit is not None and not ended else None
