@@ -260,7 +260,9 @@ class _Resolution:
     def _default_owner(self, frame: Frame, path: str, declared: set[str]) -> str:
         root = path.partition(".")[0].partition("[")[0]
         scope = scope_of(frame, root)
-        owner = f"d:{scope.qualname}.{root}" if scope is not None else ""
+        if scope is None or any(not isinstance(value, ast.AugAssign) for value in scope.definitions.get(root, ())):
+            return ""  # the parameter is bound to something else first
+        owner = f"d:{scope.qualname}.{root}"
         return owner if owner in declared and "." not in path else ""
 
     # -- the rest ---------------------------------------------------------------------------------------------------
