@@ -9,7 +9,7 @@ An *owner* string names what a container or event belongs to, resolved lexically
 
 from __future__ import annotations
 
-from enum import IntEnum, IntFlag
+from enum import IntEnum
 
 import msgspec
 
@@ -29,8 +29,8 @@ class Op(IntEnum):
     ESCAPE = 8  # handed to someone else: argument, return value
 
 
-class Flag(IntFlag):
-    """Where an event or a call stands."""
+class Flag:
+    """Where an event or a call stands. Plain ints: an operator of IntFlag costs as much as a whole step of the walk."""
 
     LOOP = 1
     FOREVER = 2  # inside `while True`
@@ -46,8 +46,8 @@ class Flag(IntFlag):
     DECORATOR = 2048
 
 
-class Use(IntFlag):
-    """How a container is read; without any of these it is write-only."""
+class Use:
+    """How a container is read; without any of these it is write-only. Plain ints, as in Flag."""
 
     ITER = 1
     INDEX = 2
