@@ -839,6 +839,9 @@ class Agent:
         self.next_search, self.searched, self.why_partial = 0.0, False, ""
         self.said: dict[str, str] = {}
         self.child: dict[str, Any] = {}
+        self.cloning: dict[str, Any] | None = None
+        self.cloner: Any = None
+        self.pid = posix.getpid()
         self.reason = ""
 
     def run(self) -> None:
@@ -1075,10 +1078,12 @@ class Agent:
         self.child["tries"] += 1
         began = time.monotonic()
         try:
-            cloner = run_file(f"{self.directory}/cloner.py")
-            pid, took_ms = cloner["clone"](self)
+            if self.cloning is None:
+                self.cloning = run_file(f"{self.directory}/cloner.py")
+                self.cloner = self.cloning["Cloner"]()
+            pid, took_ms = self.cloner.clone(self)
             if pid == 0:
-                cloner["be_child"](self, began)
+                self.cloning["be_child"](self, self.cloner, began)
         except BaseException:
             self.child = {}
             raise
@@ -1160,6 +1165,8 @@ def main(directory: str, namespace: dict[str, Any], known: frozenset[str] = froz
             except OSError:
                 pass
     finally:
+        if agent is not None and agent.pid != posix.getpid():
+            posix._exit(1)  # a copy for a census that went astray
         if agent is not None and agent.reason == "controller gone":
             clear(directory)
         forget(known)

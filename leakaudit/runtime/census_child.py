@@ -402,18 +402,18 @@ def describe(obj: Any, was: int, paths: Paths) -> dict[str, Any]:
     """Return what is known of a container that grew without a name."""
     retained = Retained([obj])
     length = library["measure"](obj)[0]
-    size = retained.size() if retained.complete else flat(obj)
-    types = retained.types() if retained.complete else {}
     share = (length - was) / max(length, 1)
-    return {
+    told = {
         "type": type(obj).__qualname__,
         "count": [was, length],
-        "bytes": round(size * share),
-        "types": {name: round(count * share) for name, count in types.items()},
-        "inside": [i for i in retained.inside if i != id(obj)],
+        "bytes": round((retained.size() if retained.complete else flat(obj)) * share),
+        "types": {name: round(count * share) for name, count in retained.types().items()},
+        "inside": [number for number in retained.inside if number != id(obj)],
         "id": id(obj),
-        "path": paths.to(obj),
     }
+    del retained  # or the path would lead to it
+    told["path"] = paths.to(obj)
+    return told
 
 
 def topmost(told: list[dict[str, Any]]) -> list[dict[str, Any]]:

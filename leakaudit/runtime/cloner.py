@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _imp
+import _signal
 import gc
 import posix
 
@@ -14,36 +15,34 @@ if TYPE_CHECKING:
     from leakaudit.runtime.agent import Agent
 
 
-def clone(agent: Agent) -> tuple[int, float]:
-    """Return the child's pid and how many ms the target stood still; in the child the pid is 0. Raises OSError."""
-    cloner = Cloner()
-    # The copy gives back the import lock, as after every fork; so it has to be taken here.
-    _imp.acquire_lock()
-    try:
-        pid, took_ms = agent.ledger.atomic(cloner.clone)
-    finally:
-        if not cloner.copied:
-            _imp.release_lock()
-    if pid != 0:
-        cloner.close()
-    if pid < 0:
-        raise OSError("the target may not create a process")
-    return pid, took_ms
+CODE = {
+    "x86_64": (
+        "f30f1efa53415441554989fc4189f531ff31f631d24531d24531c0b8380000000f054885c0751731db"
+        "89dfb8030000000f05ffc34439eb72f041ffd431c0415d415c5bc3"
+    )
+}
+PAGE = 4096
+READ_WRITE, READ_EXECUTE, PRIVATE_ANONYMOUS = 3, 5, 0x22
+SET_PDEATHSIG, SIGKILL = 1, 9
 
 
-def c_function(name: str) -> tuple[Callable[..., int], int]:
-    """Return a call of a C function that keeps the interpreter lock, and the function's address."""
-    import _ctypes
+class Library:
+    """Calls C functions without giving up the interpreter lock."""
 
-    long = type("Long", (_ctypes._SimpleCData,), {"_type_": "l"})
-    flags = _ctypes.FUNCFLAG_CDECL | _ctypes.FUNCFLAG_PYTHONAPI
-    prototype = type("Call", (_ctypes.CFuncPtr,), {"_flags_": flags, "_restype_": long})
-    address = _ctypes.dlsym(_ctypes.dlopen(None, 2), name) if name else 0
+    def __init__(self) -> None:
+        import _ctypes
 
-    def call(*arguments: Any, at: int = address) -> int:
-        return int(prototype(at)(*(long(item) if type(item) is int else item for item in arguments)))
+        self.long = type("Long", (_ctypes._SimpleCData,), {"_type_": "l"})
+        flags = _ctypes.FUNCFLAG_CDECL | _ctypes.FUNCFLAG_PYTHONAPI
+        self.prototype = type("Call", (_ctypes.CFuncPtr,), {"_flags_": flags, "_restype_": self.long})
+        self.find: Callable[[Any, str], int] = _ctypes.dlsym
+        self.handle = _ctypes.dlopen(None, 2)
 
-    return call, address
+    def call(self, function: str | int, *arguments: Any) -> int:
+        """Call a function, by name or address; raises OSError for a name that there is not."""
+        address = function if type(function) is int else self.find(self.handle, str(function))
+        call: Any = self.prototype(address)
+        return int(call(*(self.long(item) if type(item) is int else item for item in arguments)))
 
 
 class Cloner:
@@ -55,37 +54,45 @@ class Cloner:
     connections. That takes a few machine instructions of our own: clone, close, call.
     """
 
-    CODE = {
-        "x86_64": (
-            "f30f1efa53415441554989fc4189f531ff31f631d24531d24531c0b8380000000f054885c0751731db"
-            "89dfb8030000000f05ffc34439eb72f041ffd431c0415d415c5bc3"
-        )
-    }
-
     def __init__(self) -> None:
-        self.copied = False
-        code = self.CODE.get(posix.uname().machine)
-        if code is None:
+        self.library = Library()
+        self.page, self.files, self.copied = 0, 0, False
+        self.after_fork = self.library.find(self.library.handle, "PyOS_AfterFork_Child")
+
+    def clone(self, agent: Agent) -> tuple[int, float]:
+        """Return the child's pid (in the child 0), and how many ms the target stood still. Raises OSError."""
+        self.prepare()
+        # The copy gives back the import lock, as after every fork; so it has to be taken here.
+        _imp.acquire_lock()
+        try:
+            pid, took_ms = agent.ledger.atomic(self.copy)
+        finally:
+            if not self.copied:
+                _imp.release_lock()
+                self.library.call("munmap", self.page, PAGE)
+        if pid < 0:
+            raise OSError("the target may not create a process")
+        return pid, took_ms
+
+    def prepare(self) -> None:
+        """Place the instructions; raises OSError."""
+        code = bytes.fromhex(CODE.get(posix.uname().machine, ""))
+        if not code:
             raise OSError("a census is not possible on this processor")
-        self.call, self.after_fork = c_function("PyOS_AfterFork_Child")
-        self.page = c_function("mmap")[0](0, 4096, 3, 0x22, -1, 0)
+        self.page = self.library.call("mmap", 0, PAGE, READ_WRITE, PRIVATE_ANONYMOUS, -1, 0)
         if self.page == -1:
             raise OSError("the target may map no memory")
-        c_function("memmove")[0](self.page, bytes.fromhex(code), len(code) // 2)
-        if c_function("mprotect")[0](self.page, 4096, 5) != 0:
-            self.close()
+        self.library.call("memmove", self.page, code, len(code))
+        if self.library.call("mprotect", self.page, PAGE, READ_EXECUTE) != 0:
+            self.library.call("munmap", self.page, PAGE)
             raise OSError("the target may run no code of ours")
         self.files = most_files()
 
-    def clone(self) -> int:
-        """Return the child's pid in the parent and 0 in the child, which has no open files."""
-        pid = self.call(self.after_fork, self.files, at=self.page)
+    def copy(self) -> int:
+        """Run the instructions; in the child no file is open afterwards."""
+        pid = self.library.call(self.page, self.after_fork, self.files)
         self.copied = pid == 0
         return pid
-
-    def close(self) -> None:
-        """Give the page back."""
-        c_function("munmap")[0](self.page, 4096)
 
 
 def most_files() -> int:
@@ -96,15 +103,17 @@ def most_files() -> int:
         return 4096
 
 
-def be_child(agent: Agent, forked: float) -> None:
+def be_child(agent: Agent, cloner: Cloner, forked: float) -> None:
     """Take the census in the copy of the target, write it, and end without running anything of the target's."""
     try:
+        for number in (1, 2, 3, 10, 12, 14, 15, 17):
+            _signal.signal(number, _signal.SIG_DFL)
         for _ in range(3):
             posix.open("/dev/null", posix.O_RDWR)
         gc.disable()
         name, directory = agent.child["command"]["id"], agent.directory
         posix.close(posix.open(f"{directory}/census-{name}.alive", posix.O_CREAT | posix.O_WRONLY, 0o600))
-        c_function("prctl")[0](1, 9)  # end with the thread that made us
+        cloner.library.call("prctl", SET_PDEATHSIG, SIGKILL)
         agent.namespace["run_file"](f"{directory}/census_child.py")["take"](agent, forked)
     except BaseException as error:
         with open(f"{agent.directory}/census-error", "w", encoding="utf-8") as file:

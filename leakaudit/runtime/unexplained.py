@@ -11,8 +11,8 @@ from leakaudit.findings.report import Unexplained
 from leakaudit.runtime.growth import Course, assess
 from leakaudit.runtime.verdict import Watched, share
 
-LEAST_BYTES_PER_S = 64.0
-LEAST_SHARE = 0.01
+LEAST_BYTES_PER_S = 128.0
+LEAST_SHARE = 0.02
 MOST = 8
 
 Step = Mapping[str, str]
