@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from leakaudit.facts.answers import words
 from leakaudit.facts.expressions import access_path, position, short_text
 from leakaudit.facts.frame import Frame, owner_of
 from leakaudit.facts.model import GraphKept
@@ -22,6 +23,10 @@ _CARRYING = frozenset(
 _NO_GRAPH = frozenset("no_grad inference_mode set_grad_enabled".split())
 _BACKWARD = ("backward", "manual_backward")
 _APPENDS = ("append", "add", "extend", "appendleft")
+#: Words for what is called to make a prediction.
+_MODEL_WORDS = frozenset(
+    "model net network forward generator discriminator encoder decoder policy actor critic".split()
+)
 #: Hooks of a training framework, which runs `backward()` on what they return.
 _STEPS = ("training_step",)
 
@@ -88,14 +93,18 @@ class _Function:
                 yield _Step(current.lineno, names | self._parts(names), self._loops(current))
 
     def _parts(self, names: frozenset[str]) -> frozenset[str]:
-        """What the sum that is run backward was put together from: `total = a + b` carries a and b."""
-        values = [
-            v
-            for name in names
-            for v in self.frame.definitions.get(name, ())
-            if isinstance(v, (ast.BinOp, ast.Name))
-        ]
-        return frozenset().union(*(_graphs(value) for value in values)) if values else frozenset()
+        """What the loss was made from: `total = a + b` carries a and b, `loss = criterion(output, y)` a model's output."""
+        found: set[str] = set()
+        for value in (v for name in names for v in self.frame.definitions.get(name, ())):
+            if isinstance(value, (ast.BinOp, ast.Name)):
+                found |= _graphs(value)
+            elif isinstance(value, ast.Call):
+                found |= {a.id for a in value.args if isinstance(a, ast.Name) and self._is_output(a.id)}
+        return frozenset(found)
+
+    def _is_output(self, name: str) -> bool:
+        made = self.frame.definitions.get(name, ())
+        return any(isinstance(v, ast.Call) and set(words(_last_name(v))) & _MODEL_WORDS for v in made)
 
     def _used(self, step: _Step) -> frozenset[str]:
         """Everything that the backward pass is computed from: adding to one of those is building the loss, not keeping it."""
