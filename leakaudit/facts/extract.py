@@ -14,6 +14,7 @@ from leakaudit.facts.containers import describe
 from leakaudit.facts.expressions import annotation_text, dotted, position, short_text, type_name
 from leakaudit.facts.frame import Frame, RawCall, RawEvent, imported, owner_of, scope_of
 from leakaudit.facts.graphs import kept_graphs
+from leakaudit.facts.holdings import holdings
 from leakaudit.facts.model import Call, Container, Event, FileFacts, Flag, Function, Op, Param
 from leakaudit.facts.origins import Origins
 from leakaudit.facts.races import races
@@ -107,6 +108,7 @@ class _Resolution:
             stored=tuple(self._stored()),
             raises=tuple(raises(self.walk.frames, self.imports, self.origins)),
             races=tuple(races(self.walk.functions, self.imports)),
+            holdings=tuple(holdings(self.walk.functions, self.imports)),
             graphs=tuple(kept_graphs(self._bodies(), self.imports)),
         )
 

@@ -43,7 +43,7 @@ CLEANUP = {
     "same-key": 1,
     "wrong-key": 3,
     "success-only": 1,
-    "inner-only": 0,
+    "inner-only": 1,
     "by-name": -4,
     "paired": -20,
     "bound": -20,
@@ -154,16 +154,9 @@ def _extras(subject: Subject, site: Seen, key: Answer) -> Iterator[Evidence]:
         yield Evidence("shared", "passed in", f"`{subject.name}` may be the caller's own", -1)
     if any(f"len({subject.name}" in g or f"len(self.{subject.name}" in g for g in site.event.guards):
         yield Evidence("guard", "size", "grows only while its length is below a limit", -6)
-    seen = next((g for g in site.event.guards if _is_membership(g, subject, site)), None)
-    if (
-        seen is not None
-        and subject.container.kind == "set"
-        and key.value in ("fresh", "likely-fresh")
-        and not _ONCE_PER.search(subject.name)
-    ):
-        yield Evidence(
-            "seen", "set", f"it remembers what it has seen (`{seen}`), so it is given new things", 1
-        )
+    asked = reads == Use.IN and subject.container.kind == "set"
+    if asked and key.value in ("fresh", "likely-fresh") and not _ONCE_PER.search(subject.name):
+        yield Evidence("read", "membership", f"`{subject.name}` is only asked whether it has seen something", 2)
     if _ONCE_PER.search(subject.name):
         yield Evidence("name", "once per", f"`{subject.name}` is named like a note of what was done once", -2)
     once = next((g for g in site.event.guards if _is_once(g)), None)
@@ -171,7 +164,7 @@ def _extras(subject: Subject, site: Seen, key: Answer) -> Iterator[Evidence]:
         yield Evidence("guard", "once", f"grows only once (`{once}`)", -4)
     if subject.scope == "c" and site.event.owner.startswith("i:") and not site.event.depth:
         yield Evidence(
-            "shared", "class attribute", "grown through an instance, but one object for all instances", 2
+            "shared", "class attribute", "grown through an instance, but one object for all instances", 1
         )
 
 
@@ -189,15 +182,6 @@ def _sibling(project: Project, subject: Subject, site: Seen, cleanup: Cleanup) -
             3,
             place,
         )
-
-
-def _is_membership(guard: str, subject: Subject, site: Seen) -> bool:
-    value = site.event.value
-    return (
-        bool(value)
-        and re.search(rf"\b{re.escape(value)} (not )?in (self\.)?{re.escape(subject.name)}\b", guard)
-        is not None
-    )
 
 
 def _is_once(guard: str) -> bool:

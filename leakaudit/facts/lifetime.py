@@ -35,8 +35,9 @@ _LONG_METHODS = frozenset(
 _MAKER = re.compile(
     r"^_*(async_)?(setup|set_up|start|init|create|make|build|get|open|connect|new|from|load|register|install|enable|initialize|factory|find|launch|prepare|on_start|on_load|add)(_|$|[A-Z])"
 )
-_LOOP_WORDS = frozenset(
-    "run loop serve server main worker poll listen consume monitor watch forever keep heartbeat thread daemon background receive reader".split()
+_LOOP_NAME = re.compile(
+    r"^_*(async_|a)?((run|serve|loop|main|worker|poll|listen|consume|monitor|watch|heartbeat|keep|background|receive|reader)(_forever|_loop|_thread|_worker|_task|_all|_in_background)?"
+    r"|\w+_(loop|forever|thread|worker|daemon|task|monitor|listener|consumer|heartbeat))$"
 )
 _SHORT_BASES = frozenset(
     "NodeVisitor NodeTransformer CSTVisitor CSTTransformer Exception BaseException Error TestCase IsolatedAsyncioTestCase NamedTuple "
@@ -149,7 +150,7 @@ class Lifetimes:
             and (f := self._project.function(*at)) is not None
             and f.forever
         ]
-        loops = [f for f in loops if set(words(f.name)) & _LOOP_WORDS]
+        loops = [f for f in loops if _LOOP_NAME.match(f.name)]
         if loops:
             return Answer("long", f"`{name}.{loops[0].name}` runs a loop for ever", place.path, loops[0].line)
         serving = sorted(methods & _LONG_METHODS)

@@ -221,6 +221,31 @@ class GraphKept(msgspec.Struct, frozen=True, array_like=True, gc=False):
     step: int
 
 
+class Holding(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A local that leaves its function while what it holds is open, on the path that ends at `exit_line`.
+
+    `how` is "end", "return", "again" (bound anew in a loop) or "raise"; `lent` says that this holds only if none of the
+    calls in `passed` takes it over. `closed` and `given` are lines, 0 for nowhere.
+    """
+
+    maker: str
+    name: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+    func: int
+    flags: int
+    how: str
+    exit_line: int
+    risk: str = ""
+    closed: int = 0
+    given: int = 0
+    lent: bool = False
+    passed: tuple[str, ...] = ()
+    uses: tuple[str, ...] = ()
+
+
 class FileFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """All that pass 1 keeps of a file."""
 
@@ -245,3 +270,4 @@ class FileFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     raises: tuple[Raise, ...] = ()
     races: tuple[Race, ...] = ()
     graphs: tuple[GraphKept, ...] = ()
+    holdings: tuple[Holding, ...] = ()

@@ -10,6 +10,7 @@ from leakaudit.facts.containers import is_container
 from leakaudit.facts.expressions import access_path, annotation_text, dotted, short_text
 from leakaudit.facts.frame import Frame, RawCall, RawEvent, RawRaise
 from leakaudit.facts.model import Class, Flag, Op, Use
+from leakaudit.facts.resources import MAKER_NAMES, PROVING
 from leakaudit.facts.tables import CLEAR_METHODS, GROW_METHODS, INTERESTING_CALLS, QUEUE_TAKE, SHRINK_METHODS
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
@@ -26,6 +27,7 @@ _RUNNING = re.compile(
     r"(^|[^a-z])(running|is_running|alive|active|stop|stopped|stopping|shutdown|closed|closing|done|finished|connected|exit|quit|terminate|keep_\w+|is_set|should_\w+|_?run)([^a-z]|$)"
 )
 _CHANGING = frozenset(SHRINK_METHODS | CLEAR_METHODS | set(GROW_METHODS))
+_REMEMBERED = INTERESTING_CALLS | MAKER_NAMES | PROVING
 _LEAVES = (ast.Constant, ast.Pass, ast.Break, ast.Continue, ast.Load, ast.Store, ast.Del)
 
 
@@ -46,7 +48,9 @@ class Walk:
         self.flags = 0
         self.usage = ""
         self._handlers: dict[type, Callable[[ast.AST], None]] = {
-            getattr(ast, name[6:]): getattr(self, name) for name in dir(self) if name.startswith("visit_")
+            getattr(ast, name[6:]): getattr(self, name)
+            for name in dir(self)
+            if name.startswith("visit_") and hasattr(ast, name[6:])  # 3.10 knows no TryStar
         }
         for leaf in _LEAVES:
             self._handlers[leaf] = _nothing
@@ -688,7 +692,7 @@ class Walk:
         self.expression(value, f"arg:{callee}")
 
     def _remember(self, node: ast.Call, name: str) -> bool:
-        if name in INTERESTING_CALLS or name.lstrip("_")[:1].isupper() or name in ("cls", "partial"):
+        if name in _REMEMBERED or name.lstrip("_")[:1].isupper() or name in ("cls", "partial"):
             return True
         if (
             name in ("add", "record") and len(node.args) + len(node.keywords) > 1

@@ -1,0 +1,129 @@
+"""Locals that hold something which must be closed, and do not let go of it on every path."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator
+
+from leakaudit.facts.effects import Effects
+from leakaudit.facts.expressions import dotted, position
+from leakaudit.facts.frame import Frame, RawCall, owner_of
+from leakaudit.facts.model import Holding
+from leakaudit.facts.paths import Exit, Paths
+from leakaudit.facts.resources import MAKER_NAMES, PROVING
+
+_NO_MAKERS = frozenset("super cls partial getattr open_binary dict list set tuple str int len".split())
+
+
+def holdings(
+    functions: Iterable[tuple[Frame, ast.AST, tuple[str, ...], str]], imports: dict[str, str]
+) -> Iterator[Holding]:
+    """Yield the locals of a walked file that leave their function open on some path."""
+    for frame, function, _, _ in functions:
+        if isinstance(function, ast.Lambda):
+            continue
+        seen: set[int] = set()
+        for name, maker, flags in _candidates(frame, function):
+            if id(maker) in seen or name in frame.globals or name in frame.nonlocals:
+                continue
+            seen.add(id(maker))
+            found = _judge(name, maker, flags, frame, function, imports)
+            if found is not None:
+                yield found
+
+
+def _candidates(frame: Frame, function: ast.AST) -> Iterator[tuple[str, ast.Call, int]]:
+    """Locals bound to what a known maker makes, and locals that the function itself closes."""
+    flags = {id(raw.node): raw.flags for raw in frame.calls}
+    for raw in frame.calls:
+        name = _last(raw.node)
+        if name in MAKER_NAMES:
+            target = _target(raw, function)
+            if target:
+                yield target, raw.node, raw.flags
+        elif name in PROVING:
+            for held in _closed_by(raw.node):
+                for value in frame.definitions.get(held, ()):
+                    call = value.value if isinstance(value, ast.Await) else value
+                    if (
+                        isinstance(call, ast.Call)
+                        and _last(call) not in _NO_MAKERS
+                        and held not in frame.params
+                    ):
+                        yield held, call, flags.get(id(call), 0)
+
+
+def _target(raw: RawCall, function: ast.AST) -> str:
+    usage = raw.usage.removeprefix("await:")
+    if usage.startswith("name:"):
+        return usage[5:]
+    if usage != "unpack":
+        return ""
+    for node in ast.walk(function):
+        if isinstance(node, ast.Assign) and raw.node in (node.value, getattr(node.value, "value", None)):
+            target = node.targets[0]
+            if isinstance(target, (ast.Tuple, ast.List)) and len(target.elts) == 2:
+                element = target.elts[
+                    1 if _last(raw.node) in ("open_connection", "open_unix_connection") else 0
+                ]
+                return element.id if isinstance(element, ast.Name) else ""
+    return ""
+
+
+def _closed_by(call: ast.Call) -> Iterator[str]:
+    func = call.func
+    if isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name) and not call.args:
+        yield func.value.id
+    if _last(call) in ("release", "putconn") and call.args and isinstance(call.args[0], ast.Name):
+        yield call.args[0].id
+
+
+def _judge(
+    name: str, maker: ast.Call, flags: int, frame: Frame, function: ast.AST, imports: dict[str, str]
+) -> Holding | None:
+    own = frozenset(path for path, *_ in frame.containers if path.isidentifier())
+    for lent in (False, True):
+        effects = Effects({name}, maker, lent, own)
+        paths = Paths(effects)
+        paths.run(function.body, function.end_lineno)  # type: ignore[attr-defined]
+        worst = _worst(paths)
+        if worst is not None:
+            return _holding(name, maker, flags, frame, imports, paths, worst)
+        if not effects.passed:
+            return None
+    return None
+
+
+def _worst(paths: Paths) -> Exit | None:
+    if paths.effects.yielded and not paths.closed:
+        return None
+    order = {"end": 0, "again": 1, "return": 2}
+    left = sorted(paths.left, key=lambda e: (order[e.how], e.line))
+    return left[0] if left else paths.risks[0] if paths.risks else None
+
+
+def _holding(
+    name: str, maker: ast.Call, flags: int, frame: Frame, imports: dict[str, str], paths: Paths, worst: Exit
+) -> Holding:
+    text = dotted(maker.func)
+    plain = "(" not in text and "[" not in text
+    callee = (owner_of(frame, text, imports) or f"b:{text}") if plain else f"?:{text.rpartition('.')[2]}"
+    return Holding(
+        callee,
+        name,
+        *position(maker),
+        frame.index,
+        flags,
+        worst.how,
+        worst.line,
+        worst.text,
+        paths.closed,
+        paths.given,
+        paths.effects.lent,
+        tuple(dict.fromkeys(paths.effects.passed))[:6],
+        tuple(dict.fromkeys(paths.effects.uses))[:8],
+    )
+
+
+def _last(call: ast.Call) -> str:
+    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
