@@ -320,13 +320,14 @@ def test_version_that_the_interpreter_tells() -> None:
 
 def test_interpreter_that_is_refused(sleeping: subprocess.Popen[str]) -> None:
     target = preflight.inspect(sleeping.pid)
-    for changed, finalizing, expected in (
-        (replace(target, version=None), False, "older than 3.8"),
-        (replace(target, free_threaded=True), False, "free-threaded"),
-        (target, True, "shutting down"),
+    for changed, finalizing, opted_out, expected in (
+        (replace(target, version=None), False, False, "older than 3.8"),
+        (replace(target, free_threaded=True), False, False, "free-threaded"),
+        (target, True, False, "shutting down"),
+        (target, False, True, "opted out"),
     ):
         with pytest.raises(AttachError, match=expected):
-            preflight._refuse_by_interpreter(changed, finalizing=finalizing)
+            preflight._refuse_by_interpreter(changed, finalizing=finalizing, opted_out=opted_out)
 
 
 def test_free_threaded_build_is_recognised() -> None:

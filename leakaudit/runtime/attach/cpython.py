@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -27,8 +26,6 @@ _SINCE = (
 _ANCHOR = "Py_AddPendingCall"
 _NAMES = (*main_thread.SYMBOLS, "Py_Version", "_PyRuntime", _FREE_THREADED, *(name for name, _ in _SINCE))
 _FINGERPRINT_SIZE = 16
-#: The start of `_PyRuntime` from 3.13 on: cookie, version, free-threaded flag, and offsets into the runtime.
-_DEBUG_OFFSETS = struct.Struct("<8s5Q")
 _OTHERS = ("pypy", "libpypy", "graalpy", "micropython")
 
 
@@ -74,17 +71,6 @@ def version_of(memory: Readable, runtime: Runtime) -> tuple[int, ...] | None:
 def is_free_threaded(runtime: Runtime) -> bool:
     """Tell whether the interpreter was built without a global interpreter lock."""
     return _FREE_THREADED in runtime.symbols
-
-
-def is_finalizing(memory: Readable, runtime: Runtime) -> bool:
-    """Tell whether the interpreter shuts down, as far as that can be seen from outside (3.13+); raises OSError."""
-    start = runtime.symbols.get("_PyRuntime")
-    if start is None:
-        return False
-    cookie, _version, _free_threaded, _size, finalizing, _interpreters = _DEBUG_OFFSETS.unpack(
-        memory.read(start.address, _DEBUG_OFFSETS.size)
-    )
-    return cookie == b"xdebugpy" and any(memory.read(start.address + finalizing, 8))
 
 
 def _images(pid: int, exe: str) -> Iterator[procfs.Mapping]:

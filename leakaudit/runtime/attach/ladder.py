@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from leakaudit.errors import AttachError, UsageError
 from leakaudit.runtime.attach.pending_call import PendingCall
+from leakaudit.runtime.attach.remote_exec import RemoteExec
 
 if TYPE_CHECKING:
     from leakaudit.runtime.attach.injector import Injector
     from leakaudit.runtime.attach.target import Target
 
-INJECTORS: tuple[Injector, ...] = (PendingCall(),)
+INJECTORS: tuple[Injector, ...] = (RemoteExec(), PendingCall())
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,7 @@ class PendingCall:
         except AttachError:
             _withdraw(target, address)
             # It may have begun in the moment before; then it runs to its end.
-            if not _answers(hello, target, time.monotonic() + _LAST_CHANCE_S):
+            if not answers(hello, target, time.monotonic() + _LAST_CHANCE_S):
                 raise
         except BaseException:
             _withdraw(target, address)
@@ -95,11 +95,11 @@ class PendingCall:
 def _wait_and_help(target: Target, hello: Callable[[], bool], end: float, outcomes: list[Outcome]) -> None:
     grace = _GRACE_COMPUTING_S if outcomes[0].waits_in is None else _GRACE_WAITING_S
     trouble = ""
-    while not _answers(hello, target, min(end, time.monotonic() + grace)):
+    while not answers(hello, target, min(end, time.monotonic() + grace)):
         left_s = end - time.monotonic()
         if left_s <= 0:
             raise _never_came(target, outcomes[-1], trouble)
-        if _sleeps(target):
+        if sleeps(target):
             try:
                 outcomes.append(
                     guardian.run(partial(main_thread.help_along, target), max(left_s, _LEAST_LIMIT_S))
@@ -110,14 +110,16 @@ def _wait_and_help(target: Target, hello: Callable[[], bool], end: float, outcom
             grace = min(2 * grace, _LONGEST_GRACE_S)
 
 
-def _sleeps(target: Target) -> bool:
+def sleeps(target: Target) -> bool:
+    """Tell whether the main thread waits for something."""
     try:
         return procfs.state(target.pid) == "S"
     except OSError:
         return False
 
 
-def _answers(hello: Callable[[], bool], target: Target, until: float) -> bool:
+def answers(hello: Callable[[], bool], target: Target, until: float) -> bool:
+    """Wait for `hello`, at most until `until` (monotonic seconds); raises AttachError when the target ends."""
     while not hello():
         if not procfs.is_running(target.pid, target.start_time):
             raise AttachError(f"process {target.pid} ended before the agent answered")
@@ -154,7 +156,7 @@ def _never_came(target: Target, last: Outcome, trouble: str) -> AttachError:
 
 
 def _where(target: Target, last: Outcome) -> str:
-    if last.waits_in is None or not _sleeps(target):
+    if last.waits_in is None or not sleeps(target):
         return "it is in a long call of C code"
     return f"it waits in C code, in the system call {last.waits_in}"
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from leakaudit.errors import AttachError
-from leakaudit.runtime.attach import cpython, procfs
+from leakaudit.runtime.attach import cpython, debug_offsets, procfs
 from leakaudit.runtime.attach.target import Target
 
 _CAP_SYS_PTRACE = 19
@@ -35,7 +35,8 @@ def _describe(pid: int, status: dict[str, str]) -> Target:
     with procfs.Memory(pid) as memory:
         runtime = cpython.find_runtime(pid, memory)
         version = cpython.version_of(memory, runtime)
-        finalizing = cpython.is_finalizing(memory, runtime)
+        finalizing = debug_offsets.is_finalizing(memory, runtime)
+        support = debug_offsets.remote_support(memory, runtime, version)
     target = Target(
         pid=pid,
         start_time=procfs.start_time(pid),
@@ -51,7 +52,9 @@ def _describe(pid: int, status: dict[str, str]) -> Target:
         namespace_pid=int(status["NSpid"].split()[-1]) if "NSpid" in status else pid,
         threads=int(status["Threads"]),
     )
-    _refuse_by_interpreter(target, finalizing=finalizing)
+    _refuse_by_interpreter(
+        target, finalizing=finalizing, opted_out=support is not None and not support.enabled
+    )
     return target
 
 
@@ -80,7 +83,7 @@ def _refuse_by_status(pid: int, status: dict[str, str]) -> None:
         raise AttachError(f"process {pid} is suspended", f"let it go on first: `kill -CONT {pid}`")
 
 
-def _refuse_by_interpreter(target: Target, *, finalizing: bool) -> None:
+def _refuse_by_interpreter(target: Target, *, finalizing: bool, opted_out: bool) -> None:
     if target.version is None:
         raise AttachError(
             f"process {target.pid} runs a Python older than 3.8",
@@ -94,6 +97,11 @@ def _refuse_by_interpreter(target: Target, *, finalizing: bool) -> None:
     if finalizing:
         raise AttachError(
             f"the interpreter of process {target.pid} is shutting down", "there is nothing left to audit"
+        )
+    if opted_out:
+        raise AttachError(
+            f"process {target.pid} has opted out of remote debugging (PYTHON_DISABLE_REMOTE_DEBUG)",
+            "watch it from outside: `leakaudit runtime --passive`",
         )
 
 
