@@ -145,7 +145,7 @@ class LoggingHandlerPerCall(Rule):
             yield Evidence("captures", addition.captures, f"the {kind} holds `{addition.captures}`", 2)
         name = addition.function.name
         if not name.startswith("__") and set(words(name)) & _SET_UP:
-            yield Evidence("name", "set-up", f"`{name}` is named like set-up code", -3)
+            yield Evidence("name", "set-up", f"`{name}` is named like set-up code", -4)
         removal = addition.removal
         where = Location(removal.path, removal.line) if removal.path and removal.line else None
         yield Evidence("cleanup", removal.value, removal.reason, _REMOVAL[removal.value], where)
