@@ -6,6 +6,8 @@ nothing of leakaudit. It looks at foreign objects without running their code: ex
 instance, because reading that makes a dict that stays. Between samples it keeps weak references only.
 """
 
+# No pathlib, no contextlib: what is imported here is imported into the target.
+# ruff: noqa: PTH123, S102, S307, PERF203
 from __future__ import annotations
 
 import _thread
@@ -14,6 +16,7 @@ import gc
 import posix
 import sys
 import time
+from _collections import _count_elements  # type: ignore[import-not-found]
 from itertools import compress, islice
 
 TYPE_CHECKING = False
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
 PROTOCOL = 1
 TICK_S = 0.1
 SLICE_S, NAP_S = 0.001, 0.001  # the agent computes this long, then lets others run
-PART = 2000  # objects handled in C before the clock is read
+PART = 10_000  # objects handled in C before the clock is read
 MAX_HOLDERS = 500  # per probe; where there are more, these stand for all
 MAX_NESTED = 4096
 REF_BYTES = 96  # a weak reference and its place in a list
@@ -50,7 +53,7 @@ _lent.close()
 Function, Builtin, Module, Coroutine = type(_coroutine), type(len), type(sys), type(_lent)
 Member = type(Function.__dict__["__closure__"])
 _get_mro, _get_namespace = type.__dict__["__mro__"].__get__, type.__dict__["__dict__"].__get__
-_get_module_dict = Module.__dict__["__dict__"].__get__
+_get_module_dict: Any = vars(Module)["__dict__"].__get__
 _get_flags = type.__dict__["__flags__"].__get__
 _names = (type.__dict__["__module__"].__get__, type.__dict__["__qualname__"].__get__)
 ATOMS = frozenset(map(id, (int, str, float, bool, bytes, complex, type(None), Builtin, type(Ellipsis))))
@@ -59,17 +62,6 @@ SIZED: dict[int, Any] = {**CONTAINERS, **{id(kind): kind for kind in (str, bytes
 
 
 # --- Looking without touching ---------------------------------------------------------------------------------------
-
-
-def genuine(module: str, name: str) -> Any:
-    """Return a built-in function even where gevent has put its own in its place."""
-    found = vars(sys.modules[module])[name]
-    if type(found) is Builtin:
-        return found
-    return _get_module_dict(sys.modules["gevent.monkey"])["saved"][module][name]
-
-
-nap: Callable[[float], None] = genuine("time", "sleep")
 
 
 def mro(kind: Any) -> Any:
@@ -99,6 +91,17 @@ def is_class(obj: Any) -> bool:
 def module_dict(module: Any) -> Any:
     """Return a module's names; empty for the things that are no modules but stand in sys.modules."""
     return _get_module_dict(module) if inherits(type(module), Module) else {}
+
+
+def genuine(module: str, name: str) -> Any:
+    """Return a built-in function even where gevent has put its own in its place."""
+    found = vars(sys.modules[module])[name]
+    if type(found) is Builtin:
+        return found
+    return module_dict(sys.modules["gevent.monkey"])["saved"][module][name]
+
+
+nap: Callable[[float], None] = genuine("time", "sleep")
 
 
 def attribute(obj: Any, name: str) -> Any:
@@ -336,15 +339,13 @@ class Probe:
         self.found = 0  # holders seen by the last search, more than `refs` where there are too many
         self.blind = [0, 0]  # holders that no weak reference can be made to, and their entries
         self.priced = (0, 0.0)  # entries when last priced, bytes per entry
-        self.why = ""
+        self.hidden = False
 
     @property
     def searched(self) -> bool:
         """Whether holders can only be found by looking through the heap."""
-        return (
-            self.kind in ("instance-attribute", "closure-cell", "tasks", "type-count")
-            or "<locals>" in self.qualname
-        )
+        kinds = ("instance-attribute", "closure-cell", "tasks", "type-count")
+        return self.hidden or self.kind in kinds or "<locals>" in self.qualname
 
 
 def stem(path: str) -> list[str]:
@@ -408,7 +409,8 @@ class Finder:
 
     def modules(self, probe: Probe) -> list[Any]:
         """Return the dicts of the modules that a probe's source file was loaded as."""
-        best, names = 0, []
+        best = 0
+        names: list[str] = []
         for parts, name in self.by_stem.get(probe.parts[-1] if probe.parts else "", ()):
             shared = common(parts, probe.parts)
             if shared < 2 and shared not in (len(parts), len(probe.parts)) and name != probe.module:
@@ -418,7 +420,8 @@ class Finder:
             if shared == best:
                 names.append(name)
         if not names and probe.module in sys.modules:
-            names = [probe.module]
+            file = origin(module_dict(sys.modules[probe.module]))
+            names = [probe.module] if not file or common(stem(file), probe.parts) else []
         return [module_dict(sys.modules[name]) for name in names if name in sys.modules]
 
     def named(self, probe: Probe, qualname: str = "") -> list[Any]:
@@ -437,7 +440,8 @@ class Finder:
 
     def classes(self, probe: Probe) -> list[Any]:
         """Return a probe's class and all that derive from it."""
-        todo, found = [kind for kind in self.named(probe) if is_class(kind)], []
+        todo = [kind for kind in self.named(probe) if is_class(kind)]
+        found: list[Any] = []
         while todo:
             kind = todo.pop()
             if not any(kind is known for known in found):
@@ -486,9 +490,11 @@ class Search:
         self.found: dict[int, list[Any]] = {}
         self.totals: dict[int, int] = {}
         self.blind: dict[int, list[int]] = {}
+        self.chosen: list[Any] = []
         self.cache = cache_type()
         tasks = [kind for kind in task_types() if kind is not None]
         for probe in probes:
+            probe.hidden = is_hidden(probe, finder)
             if probe.kind == "instance-attribute":
                 for kind in finder.classes(probe):
                     self.wanted.setdefault(id(kind), []).append(probe)
@@ -504,15 +510,21 @@ class Search:
             self.wanted[id(self.cache)] = []
 
     def look(self, part: list[Any]) -> None:
-        """Count and sort some objects."""
+        """Count some objects by type and keep those that may be holders; all in C, so that it is soon over."""
         kinds = list(map(type, part))
         ids = list(map(id, kinds))
         self.kinds.update(zip(ids, kinds))
-        counts = self.counts
-        for number in ids:
-            counts[number] = counts.get(number, 0) + 1
-        for obj in compress(part, map(self.wanted.__contains__, ids)):
-            self.sort(obj)
+        _count_elements(self.counts, ids)
+        self.chosen.extend(compress(part, map(self.wanted.__contains__, ids)))
+        self.step()
+
+    def sort_all(self) -> None:
+        """Note the chosen objects for the probes that they answer."""
+        while self.chosen:
+            for obj in self.chosen[-50:]:
+                self.sort(obj)
+            del self.chosen[-50:]
+            self.step()
 
     def sort(self, obj: Any) -> None:
         """Note an object for the probes that it answers."""
@@ -526,7 +538,9 @@ class Search:
         for probe in self.wanted[id(kind)]:
             if probe.kind != "tasks":
                 self.hold(probe, obj)
-            elif any(coroutine_fits(probe, item) for item in gc.get_referents(obj) if type(item) is Coroutine):
+            elif any(
+                coroutine_fits(probe, item) for item in gc.get_referents(obj) if type(item) is Coroutine
+            ):
                 self.totals[probe.id] = self.totals.get(probe.id, 0) + 1
 
     def sort_function(self, obj: Any, function: Any) -> None:
@@ -534,7 +548,8 @@ class Search:
         code = function.__code__
         for name in (*code.co_freevars, code.co_name):
             for probe in self.by_name.get(name, ()):
-                if (obj is function) is (probe.kind != "function-cache") and code_fits(probe, function):
+                is_cache = obj is not function
+                if is_cache is (probe.kind == "function-cache") and code_fits(probe, function):
                     self.hold(probe, obj)
 
     def hold(self, probe: Probe, obj: Any) -> None:
@@ -553,17 +568,15 @@ class Search:
 
     def settle(self, probes: Iterable[Probe]) -> None:
         """Hand the probes what was found."""
+        self.sort_all()
         for probe in probes:
             if probe.searched:
                 probe.refs = self.found.get(probe.id, [])
                 probe.found = self.totals.get(probe.id, 0)
                 probe.blind = self.blind.get(probe.id, [0, 0])
             if probe.kind == "type-count":
-                probe.found = sum(
-                    self.counts[number]
-                    for number, kind in self.kinds.items()
-                    if type_fits(probe, type_name(kind))
-                )
+                fitting = (n for n, kind in self.kinds.items() if type_fits(probe, type_name(kind)))
+                probe.found = sum(self.counts[number] for number in fitting)
             self.step()
 
     def types(self) -> dict[str, int]:
@@ -575,6 +588,14 @@ class Search:
             name = type_name(self.kinds[number])
             named[name] = named.get(name, 0) + count
         return named
+
+
+def is_hidden(probe: Probe, finder: Finder) -> bool:
+    """Tell whether a function lies under a decorator, so that its name leads elsewhere."""
+    if probe.kind not in ("default-argument", "function-attribute", "function-cache"):
+        return False
+    probe.hidden = False
+    return not any(True for _ in values(probe, finder))
 
 
 def task_types() -> tuple[Any, ...]:
@@ -593,7 +614,7 @@ def cache_type() -> Any:
 
 def coroutine_fits(probe: Probe, coroutine: Any) -> bool:
     """Tell whether a coroutine is one of the function that a probe names."""
-    return bool(coroutine.__qualname__ == probe.qualname or coroutine.__name__ == probe.qualname)
+    return bool(probe.qualname in (coroutine.__qualname__, coroutine.__name__))
 
 
 def type_fits(probe: Probe, name: str) -> bool:
@@ -699,6 +720,48 @@ def mark(value: Any) -> int:
     return id(first) & 0xFFFFFFFF
 
 
+class Tally:
+    """Adds up what the holders of one probe hold."""
+
+    def __init__(self, probe: Probe) -> None:
+        self.holders = self.entries = self.largest = self.limit = self.mark = 0
+        self.nested: int | None = None
+        self.old = probe.priced
+        self.samples, self.price = 0, 0.0
+
+    def add(self, value: Any) -> None:
+        """Count one container."""
+        size, below, limit = measure(value)
+        self.holders += 1
+        self.entries += size
+        self.largest = max(self.largest, size)
+        self.limit = max(self.limit, limit or 0)
+        self.nested = self.nested if below is None else (self.nested or 0) + below
+        self.mark = mark(value) if self.holders == 1 else 0
+        # A price per entry is good until the number of entries has changed by a quarter.
+        if size and self.samples < 4 and abs(self.entries - self.old[0]) >= self.old[0] / 4:
+            self.price += estimate(value, 3) / size
+            self.samples += 1
+
+    def row(self, probe: Probe) -> list[Any]:
+        """Return the figures; where there are more holders than were looked at, these stand for all."""
+        if self.samples:
+            probe.priced = (self.entries, self.price / self.samples)
+        some = probe.searched and self.holders and probe.found > len(probe.refs)
+        whole = probe.found / self.holders if some else 1
+        entries = round(self.entries * whole) + probe.blind[1]
+        return [
+            probe.id,
+            round(self.holders * whole) + probe.blind[0],
+            entries,
+            None if self.nested is None else round(self.nested * whole),
+            self.largest,
+            round(entries * probe.priced[1]),
+            self.limit or None,
+            self.mark,
+        ]
+
+
 def instance_value(probe: Probe, obj: Any) -> Iterator[Any]:
     """Yield the attribute that a probe asks an instance for, if it has it as plain data."""
     name = probe.attribute
@@ -735,7 +798,7 @@ def default_value(probe: Probe, function: Any) -> Iterator[Any]:
 def cache_value(_probe: Probe, function: Any) -> Iterator[Any]:
     """Yield the cache around a function."""
     function = plain_function(function)
-    if type(function) is cache_type():
+    if type(function) is not Function:  # a cache of the standard library, or an object that keeps one
         yield function
 
 
@@ -759,6 +822,7 @@ def values(probe: Probe, finder: Finder) -> Iterator[Any]:
 
 
 def candidates(probe: Probe, finder: Finder) -> Iterator[Any]:
+    """Yield what a probe names, as often as it is reached."""
     if probe.kind == "module-attribute":
         for names in finder.modules(probe):
             first, _, rest = probe.attribute.partition(".")
@@ -910,7 +974,16 @@ class Agent:
             elif command["do"] == "census":
                 self.census(command)
         except Exception as error:
-            self.write(record="failed", command=command["do"], error=complaint(error))
+            if self.pid != posix.getpid():
+                raise
+            self.complain(command["do"], error)
+
+    def complain(self, command: str, error: BaseException) -> None:
+        """Report what went wrong, if there is still a channel."""
+        try:
+            self.write(record="failed", command=command, error=complaint(error))
+        except OSError:
+            self.reason = self.reason or "channel gone"
 
     def load_probes(self) -> None:
         """Read the probes, one line each."""
@@ -967,25 +1040,12 @@ class Agent:
         self.searched = True
         search = Search(self.finder, self.probes)
         objects, self.why_partial = self.ledger.heap()
-        modules_seen = objects is None
-        if objects is None:
+        if objects is not None:
+            known = self.look_at_all(search, objects)
+            self.why_partial = "" if known else "the heap is frozen (gc.freeze)"
+        if self.why_partial:
             for part in reachable(self.ledger):
                 search.look(part)
-                self.ledger.step()
-        else:
-            own = id(sys.modules)
-            while objects:
-                part = objects[-PART:]
-                del objects[-PART:]
-                search.look(part)
-                modules_seen = modules_seen or own in map(id, part)
-                del part
-                self.ledger.step()
-            if not modules_seen:
-                self.why_partial = "the heap is frozen (gc.freeze)"
-                for part in reachable(self.ledger):
-                    search.look(part)
-                    self.ledger.step()
         own_refs = sum(len(probe.refs) for probe in self.probes)
         search.settle(self.probes)
         if self.why_partial:
@@ -995,37 +1055,29 @@ class Agent:
             types["weakref.ReferenceType"] -= own_refs
         return types
 
+    def look_at_all(self, search: Search, objects: list[Any]) -> bool:
+        """Let a search look at a list of objects, which is emptied, and tell whether something old was among them."""
+        old, known = id(sys.modules), False
+        while objects:
+            part = objects[-PART:]
+            del objects[-PART:]
+            known = known or old in map(id, part)
+            search.look(part)
+        return known
+
     def row(self, probe: Probe) -> list[Any] | None:
         """Return [id, holders, entries, nested, largest, bytes, limit, mark, fresh] of a probe, None if unresolved."""
+        fresh = not probe.searched or (self.searched and not self.why_partial)
         if probe.kind in ("tasks", "type-count", "threads"):
             count = threads(probe) if probe.kind == "threads" else probe.found
-            fresh = probe.kind == "threads" or (self.searched and not self.why_partial)
             return [probe.id, count, count, None, count, 0, None, 0, fresh]
-        holders = entries = largest = most = trace = 0
-        deeper: int | None = None
-        priced, price = 0, 0.0
+        seen = Tally(probe)
         for value in values(probe, self.finder):
-            size, below, allowed = measure(value)
-            holders += 1
-            entries += size
-            largest = max(largest, size)
-            deeper = deeper if below is None else (deeper or 0) + below
-            most = max(most, allowed or 0)
-            trace = mark(value) if holders == 1 else 0
-            if size and priced < 4 and self.due(probe, entries):
-                price += estimate(value, 3) / size
-                priced += 1
+            seen.add(value)
             self.ledger.step()
-        if holders + probe.blind[0] == 0:
+        if seen.holders + probe.blind[0] == 0:
             return [probe.id, 0, 0, None, 0, 0, None, 0, True] if self.none_alive(probe) else None
-        if priced:
-            probe.priced = (entries, price / priced)
-        whole = probe.found / holders if probe.searched and probe.found > len(probe.refs) and holders else 1
-        holders, entries = round(holders * whole) + probe.blind[0], round(entries * whole) + probe.blind[1]
-        deeper = None if deeper is None else round(deeper * whole)
-        size_estimate = round(entries * probe.priced[1])
-        fresh = not probe.searched or (self.searched and not self.why_partial)
-        return [probe.id, holders, entries, deeper, largest, size_estimate, most or None, trace, fresh]
+        return [*seen.row(probe), fresh]
 
     def none_alive(self, probe: Probe) -> bool:
         """Tell whether the target knows what a probe names, and a search of the whole heap found no holder of it."""
@@ -1033,27 +1085,19 @@ class Agent:
             return False
         return bool(self.searched and self.finder.named(probe, probe.qualname.partition(".<locals>")[0]))
 
-    def due(self, probe: Probe, entries: int) -> bool:
-        """Tell whether a probe's price per entry is too old."""
-        return not probe.priced[1] or abs(entries - probe.priced[0]) > probe.priced[0] / 4
-
     def why(self, probe: Probe) -> str:
         """Return why nothing was found for a probe."""
+        name = ".".join(filter(None, (probe.qualname, probe.attribute)))
         if probe.kind in ("loggers", "logging-handlers"):
             return "the target has not loaded logging"
         if not self.finder.modules(probe):
             return f"the target has not loaded {probe.module or '/'.join(probe.parts)}"
-        if probe.kind == "instance-attribute":
-            if not self.finder.classes(probe):
-                return f"there is no class {probe.qualname} in the target's {probe.module}"
-            if not probe.found:
-                return f"no live instance of {probe.qualname} was found"
-            return f"no live instance of {probe.qualname} holds {probe.attribute} as plain data"
-        if probe.searched:
-            return f"no live function {probe.qualname} was found"
-        return (
-            f"the target's {probe.module} has no {'.'.join(filter(None, (probe.qualname, probe.attribute)))}"
-        )
+        if probe.kind != "instance-attribute":
+            what = "no live function" if probe.searched else f"nothing in the target's {probe.module}"
+            return f"{what} has the name {probe.qualname if probe.searched else name}"
+        if not self.finder.classes(probe):
+            return f"there is no class {probe.qualname} in the target's {probe.module}"
+        return f"no live instance of {probe.qualname} {'has' if probe.found else 'was found, so none has'} {probe.attribute}"
 
     def footprint(self) -> dict[str, Any]:
         """Return what the agent has cost until now."""
@@ -1159,11 +1203,8 @@ def main(directory: str, namespace: dict[str, Any], known: frozenset[str] = froz
         agent = Agent(directory, namespace)
         agent.run()
     except BaseException as error:
-        if agent is not None:
-            try:
-                agent.write(record="failed", command="", error=complaint(error))
-            except OSError:
-                pass
+        if agent is not None and agent.pid == posix.getpid():
+            agent.complain("", error)
     finally:
         if agent is not None and agent.pid != posix.getpid():
             posix._exit(1)  # a copy for a census that went astray
@@ -1175,7 +1216,17 @@ def main(directory: str, namespace: dict[str, Any], known: frozenset[str] = froz
 def forget(known: frozenset[str]) -> None:
     """Take out of sys.modules what only the agent needed."""
     if known:
-        mine = {"_imp", "gc", "__future__", "itertools", "_weakref", "time", "_thread", "posix"}
+        mine = {
+            "_imp",
+            "_collections",
+            "gc",
+            "__future__",
+            "itertools",
+            "_weakref",
+            "time",
+            "_thread",
+            "posix",
+        }
         if "ctypes" not in sys.modules:
             mine.add("_ctypes")
         for name in mine - known:
@@ -1184,20 +1235,14 @@ def forget(known: frozenset[str]) -> None:
 
 def clear(directory: str) -> None:
     """Remove the channel, because the controller is no longer there to do it."""
-    for base, folders, files in reversed(list(walk(directory))):
-        for name in files:
-            posix.unlink(f"{base}/{name}")
-        posix.rmdir(base)
-
-
-def walk(directory: str) -> Iterator[tuple[str, list[str], list[str]]]:
-    """Yield folders with their folders and files."""
     with posix.scandir(directory) as found:
         entries = list(found)
-    folders = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
-    yield directory, folders, [entry.name for entry in entries if entry.name not in folders]
-    for name in folders:
-        yield from walk(f"{directory}/{name}")
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            clear(entry.path)
+        else:
+            posix.unlink(entry.path)
+    posix.rmdir(directory)
 
 
 def start(directory: str) -> None:

@@ -142,7 +142,9 @@ class _Audit:
     def _scan(self, link: Link) -> None:
         answer = link.ask("modules", "modules", ANSWER_S)
         if answer is None:
-            raise AttachError(f"the target ended or did not answer ({link.ended or 'no answer'})", "try again")
+            raise AttachError(
+                f"the target ended or did not answer ({link.ended or 'no answer'})", "try again"
+            )
         modules: dict[str, str] = answer["files"]
         paths = self.options.source or own_source(modules, self.target.cwd, self.target.root)
         if not paths:
@@ -210,12 +212,20 @@ class _Audit:
             self._sample(link, search=True, last=True)
             self._census(link, "last")
         if link.ended:
-            reason = f"the target ended after {time.monotonic() - began:.0f} s" if not self._alive() else link.ended
+            reason = (
+                f"the target ended after {time.monotonic() - began:.0f} s"
+                if not self._alive()
+                else link.ended
+            )
         return reason
 
     def _sample_until(self, link: Link, end: float, began: float) -> None:
         due = time.monotonic() + self.options.pace_s
-        counts = [began + (end - began) * part / COUNTS for part in range(1, COUNTS)] if self._needs_counts() else []
+        counts = (
+            [began + (end - began) * part / COUNTS for part in range(1, COUNTS)]
+            if self._needs_counts()
+            else []
+        )
         while time.monotonic() < end and not link.ended:
             if time.monotonic() >= due:
                 self._sample(link)
@@ -250,7 +260,9 @@ class _Audit:
         if not why_not and name == "last" and watched_in(self.session).first is None:
             why_not = "there was none at the start"
         if why_not:
-            self.session.add("note", text=f"no census at the {name} sample, so sizes are estimates: {why_not}")
+            self.session.add(
+                "note", text=f"no census at the {name} sample, so sizes are estimates: {why_not}"
+            )
             return
         self.progress("census", 0, 1)
         command: dict[str, Any] = {"id": name, "cpu_s": census.LIMIT_S, "light": False, "grew": []}

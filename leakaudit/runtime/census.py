@@ -81,7 +81,9 @@ def refusal(pid: int, pause_budget_ms: float) -> str:
     if pause_ms > pause_budget_ms:
         return f"copying its {rss / 2**20:.0f} MiB would pause the target for about {pause_ms:.0f} ms"
     if _headroom(pid) < rss:
-        return f"there is less free memory than the target's {rss / 2**20:.0f} MiB, and a copy may need as much"
+        return (
+            f"there is less free memory than the target's {rss / 2**20:.0f} MiB, and a copy may need as much"
+        )
     if _OVERCOMMIT.exists() and _OVERCOMMIT.read_text().strip() == "2":
         return "the kernel promises no more memory than it has (vm.overcommit_memory is 2)"
     unsafe = _unsafe_libraries(pid)

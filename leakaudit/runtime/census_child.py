@@ -4,6 +4,7 @@ The agent runs this file in the child, where `library` are the agent's own funct
 channel's folder `lib`. What is written is one JSON file; the child then ends.
 """
 
+# ruff: noqa: PTH104, PTH108, PTH123
 from __future__ import annotations
 
 import gc
@@ -67,7 +68,8 @@ def take(agent: Agent, forked: float) -> None:
     result["containers"] = {str(number): size for number, size in sizes.items()}
     if "before" in command:
         before = load(f"{agent.directory}/{command['before']}")
-        report_growth(result, named, sizes, before, command["grew"], Paths(objgraph, clock))
+        growing = [number for number in command["grew"] if number in named]
+        Growth(named, sizes, before, growing, Paths(objgraph, clock)).tell(result)
     for number, size in sizes.items():
         size["deep"] = deep(named[number], size, asizeof, clock)
     result["cpu_s"] = time.process_time() - clock.begun
@@ -121,11 +123,11 @@ class Blocker:
 
 def prepare(agent: Agent) -> None:
     """Make this copy of the target modest and harmless."""
-    agent.ledger.step = agent.finder.ledger.step = lambda: None
-    gc.collect = lambda *_: 0  # type: ignore[assignment]  # objgraph collects; that would run finalizers
+    agent.ledger.slice_s = float("inf")
+    gc.collect = lambda *_: 0  # objgraph collects; that would run finalizers
     sys.dont_write_bytecode = True
     sys.path.insert(0, agent.directory + "/lib")
-    sys.meta_path.insert(0, Blocker())  # type: ignore[arg-type]
+    sys.meta_path.insert(0, Blocker())
     with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
         file.write("1000")
 
@@ -188,8 +190,7 @@ def find_holders(agent: Agent, objects: list[Any]) -> None:
     library["Search"].most = HOLDERS
     library["learn_types"]()
     search = library["Search"](agent.finder, agent.probes)
-    for start in range(0, len(objects), 5000):
-        search.look(objects[start : start + 5000])
+    search.look(objects)
     search.settle(agent.probes)
     agent.searched = True
 
@@ -253,19 +254,18 @@ class Retained:
 
     def _held_elsewhere(self, counted: dict[int, int]) -> list[Any]:
         extra = own_references()
-        held = []
-        for number in self.inside:
-            ours = extra + BORROWED.get(number, 0)
-            if number not in self.seeds and sys.getrefcount(self.inside[number]) - ours > counted.get(number, 0):
-                held.append(number)
-        return held
+        counted_elsewhere = (
+            number
+            for number in self.inside
+            if sys.getrefcount(self.inside[number]) - extra - BORROWED.get(number, 0) > counted.get(number, 0)
+        )
+        return [number for number in counted_elsewhere if number not in self.seeds]
 
     def _drop(self, numbers: list[int]) -> None:
         todo = [self.inside.pop(number) for number in numbers]
         while todo:
-            for item in referents(todo.pop()):
-                if id(item) in self.inside and id(item) not in self.seeds:
-                    todo.append(self.inside.pop(id(item)))
+            reached = {id(item) for item in referents(todo.pop())} - self.seeds
+            todo += [self.inside.pop(number) for number in reached if number in self.inside]
 
     def size(self) -> int:
         """Return the bytes of it all."""
@@ -357,30 +357,64 @@ def deep(seeds: list[Any], size: dict[str, Any], asizeof: Any, clock: Clock) -> 
 # --- What no finding explains -----------------------------------------------------------------------------------------
 
 
-def report_growth(
-    result: dict[str, Any],
-    named: dict[int, list[Any]],
-    sizes: dict[int, dict[str, Any]],
-    before: dict[str, Any],
-    grew: list[int],
-    paths: Paths,
-) -> None:
-    """Add what grew since the census before: paths to the growing containers, and growth that has no name."""
-    growing = [number for number in grew if number in named]
-    together = Retained([seed for number in growing for seed in named[number]])
-    for number in growing[: 4 * TOLD]:
-        biggest = max(named[number], key=lambda seed: library["measure"](seed)[0])
-        sizes[number]["path"] = paths.to(biggest)
-    result["named_bytes"] = together.size() if growing and together.complete else None
-    result["named_types"] = together.types()
-    explained = frozenset(together.inside)
-    del together
-    grown = anonymous(before["lengths"], explained)
-    told = [describe(obj, was, paths) for obj, was in grown[: 2 * TOLD]]
-    result["unexplained"] = topmost(told)[:TOLD]
-    kinds = unexplained_types(before, result, sizes, growing, told)
-    del grown
-    result["unexplained_types"] = [example(name, counts, explained, paths) for name, counts in kinds[:TOLD]]
+class Growth:
+    """What happened since the census before: paths to the growing containers, and growth that has no name."""
+
+    def __init__(
+        self,
+        named: dict[int, list[Any]],
+        sizes: dict[int, dict[str, Any]],
+        before: dict[str, Any],
+        growing: list[int],
+        paths: Paths,
+    ) -> None:
+        self.named, self.sizes, self.before, self.growing, self.paths = named, sizes, before, growing, paths
+
+    def tell(self, result: dict[str, Any]) -> None:
+        """Add it to the census."""
+        for number in self.growing[: 4 * TOLD]:
+            biggest = max(self.named[number], key=lambda seed: library["measure"](seed)[0])
+            self.sizes[number]["path"] = self.paths.to(biggest)
+        together = Retained([seed for number in self.growing for seed in self.named[number]])
+        result["named_bytes"] = together.size() if self.growing and together.complete else None
+        gained = self.gained_in_named(together.types())
+        explained = frozenset(together.inside)
+        del together
+        grown = anonymous(self.before["lengths"], explained)
+        told = [describe(obj, was, self.paths) for obj, was in grown[: 2 * TOLD]]
+        del grown
+        for item in told:
+            add_counts(gained, item["types"])
+        result["unexplained"] = topmost(told)[:TOLD]
+        rest = sorted(self.unexplained_types(result["types"], gained), reverse=True)[:TOLD]
+        result["unexplained_types"] = [
+            example(name, gain, count, explained, self.paths) for gain, name, count in rest
+        ]
+
+    def gained_in_named(self, types: dict[str, int]) -> dict[str, int]:
+        """Return how many objects of each type the growing named containers gained."""
+        gained = dict(types)
+        held = {inner for number in self.growing for inner in self.sizes[number].get("holds", ())}
+        for number in self.growing:
+            if number not in held:
+                was = self.before["containers"].get(str(number), {}).get("types", {})
+                add_counts(gained, {name: -count for name, count in was.items()})
+        return gained
+
+    def unexplained_types(
+        self, types: dict[str, int], gained: dict[str, int]
+    ) -> Iterable[tuple[int, str, int]]:
+        """Yield gain, name and count of the types that gained more objects than all containers told of."""
+        for name, count in types.items():
+            gain = count - self.before["types"].get(name, 0) - gained.get(name, 0)
+            if gain >= max(50, 0.02 * count) and name not in ("builtins.frame", "builtins.traceback"):
+                yield gain, name, count
+
+
+def add_counts(sums: dict[str, int], counts: dict[str, int]) -> None:
+    """Add counts by name to others."""
+    for name, count in counts.items():
+        sums[name] = sums.get(name, 0) + count
 
 
 def anonymous(before: dict[str, list[Any]], explained: frozenset[int]) -> list[tuple[Any, int]]:
@@ -425,44 +459,20 @@ def topmost(told: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(kept, key=lambda item: -item["bytes"])
 
 
-def unexplained_types(
-    before: dict[str, Any],
-    result: dict[str, Any],
-    sizes: dict[int, dict[str, Any]],
-    growing: list[int],
-    told: list[dict[str, Any]],
-) -> list[tuple[str, list[int]]]:
-    """Return the types that gained more objects than named and nameless containers did, largest gain first."""
-    first_named: dict[str, int] = {}
-    held = {inner for number in growing for inner in sizes[number].get("holds", ())}
-    for number in growing:
-        if number not in held:
-            for name, count in before["containers"].get(str(number), {}).get("types", {}).items():
-                first_named[name] = first_named.get(name, 0) + count
-    rest = []
-    for name, count in result["types"].items():
-        gain = count - before["types"].get(name, 0)
-        gain -= result["named_types"].get(name, 0) - first_named.get(name, 0)
-        gain -= sum(item["types"].get(name, 0) for item in told)
-        if gain >= max(50, 0.02 * count) and name not in ("builtins.frame", "builtins.traceback"):
-            rest.append((gain, name, count))
-    return [(name, [count - gain, count]) for gain, name, count in sorted(rest, reverse=True)]
-
-
-def example(name: str, counts: list[int], explained: frozenset[int], paths: Paths) -> dict[str, Any]:
+def example(name: str, gain: int, count: int, explained: frozenset[int], paths: Paths) -> dict[str, Any]:
     """Return a growing type with the retaining path of one of its youngest unexplained objects."""
-    for obj in reversed(gc.get_objects()):
-        if id(obj) not in explained and long_name(type(obj)) == name:
-            break
-    else:
-        return {"type": name, "count": counts, "bytes": None, "path": []}
-    size = library["estimate"](obj, 2)
-    return {
-        "type": name,
-        "count": counts,
-        "bytes": round(size * (counts[1] - counts[0])),
-        "path": paths.to(obj),
-    }
+    told: dict[str, Any] = {"type": name, "count": [count - gain, count], "bytes": None, "path": []}
+    objects = reversed(gc.get_objects())
+    obj = next(
+        (item for item in objects if id(item) not in explained and long_name(type(item)) == name), None
+    )
+    del objects
+    if obj is not None:
+        retained = Retained([obj])
+        told["bytes"] = gain * (retained.size() if retained.complete else flat(obj))
+        del retained
+        told["path"] = paths.to(obj)
+    return told
 
 
 class Paths:
@@ -480,7 +490,9 @@ class Paths:
         except TimeoutError:
             return []
         if not self._is_root(chain[0]):
-            return list(steps(self.objgraph.find_backref_chain(obj, is_instance, max_depth=3, extra_ignore=ignore)))
+            return list(
+                steps(self.objgraph.find_backref_chain(obj, is_instance, max_depth=3, extra_ignore=ignore))
+            )
         return list(steps(chain))
 
     def _is_root(self, obj: Any) -> bool:
@@ -491,7 +503,11 @@ class Paths:
 
 def is_instance(obj: Any) -> bool:
     """Tell whether an object is one of a class that the program defines."""
-    return type(type(obj)) is type and library["container"](type(obj)) is None and bool(type(obj).__flags__ & 1 << 9)
+    return (
+        type(type(obj)) is type
+        and library["container"](type(obj)) is None
+        and bool(type(obj).__flags__ & 1 << 9)
+    )
 
 
 def steps(chain: list[Any]) -> Iterable[dict[str, str]]:
@@ -508,12 +524,18 @@ def steps(chain: list[Any]) -> Iterable[dict[str, str]]:
             yield step(source, label(source, rest[0]))
             i += 3
         elif rest and type(source) is FunctionType and target is source.__defaults__:
-            names = source.__code__.co_varnames[: source.__code__.co_argcount]
-            yield step(source, names[len(names) - len(target) + [item is rest[0] for item in target].index(True)])
+            yield step(source, parameter(source, rest[0]))
             i += 2
         else:
             yield step(source, label(source, target))
             i += 1
+
+
+def parameter(function: Any, default: Any) -> str:
+    """Return the parameter whose default an object is."""
+    code = function.__code__
+    pairs = zip(reversed(code.co_varnames[: code.co_argcount]), reversed(function.__defaults__))
+    return next((str(name) for name, value in pairs if value is default), "(default)")
 
 
 def root(obj: Any) -> dict[str, str]:

@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -114,10 +115,8 @@ class Channel:
             return
         _empty(self._folder)
         name = self.inside.rpartition("/")[2]
-        try:
+        with suppress(FileNotFoundError):  # the agent has removed it if it thought us gone
             os.rmdir(name, dir_fd=self._parent)
-        except FileNotFoundError:
-            pass  # the agent removed it, thinking us gone
         for descriptor in (self._out, self._control, self._folder, self._parent):
             os.close(descriptor)
         self._folder = -1

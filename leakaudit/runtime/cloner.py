@@ -1,9 +1,10 @@
 """How the agent copies the target for a census; read from the channel when one is asked for."""
 
+# ruff: noqa: PTH123
 from __future__ import annotations
 
 import _imp
-import _signal
+import _signal  # type: ignore[import-not-found]
 import gc
 import posix
 
@@ -36,7 +37,7 @@ class Library:
         flags = _ctypes.FUNCFLAG_CDECL | _ctypes.FUNCFLAG_PYTHONAPI
         self.prototype = type("Call", (_ctypes.CFuncPtr,), {"_flags_": flags, "_restype_": self.long})
         self.find: Callable[[Any, str], int] = _ctypes.dlsym
-        self.handle = _ctypes.dlopen(None, 2)
+        self.handle = _ctypes.dlopen(None, 2)  # type: ignore[arg-type]
 
     def call(self, function: str | int, *arguments: Any) -> int:
         """Call a function, by name or address; raises OSError for a name that there is not."""

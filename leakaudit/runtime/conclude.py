@@ -26,7 +26,9 @@ def conclude(session: Session) -> Report:
     scanned = scanned_report(session)
     watched = watched_in(session)
     given = verdicts(scanned.findings, watched)
-    judged = (replace(finding, verdict=verdict) for finding, verdict in zip(scanned.findings, given, strict=True))
+    judged = (
+        replace(finding, verdict=verdict) for finding, verdict in zip(scanned.findings, given, strict=True)
+    )
     return replace(
         scanned,
         kind="runtime",
@@ -57,7 +59,10 @@ def watched_in(session: Session) -> Watched:
 def _counts(session: Session) -> Iterator[Count]:
     for record in session.records:
         if record["record"] in ("count", "census-result"):
-            yield Count(record["t"], {int(number): (held, found) for number, (held, found) in record["counts"].items()})
+            yield Count(
+                record["t"],
+                {int(number): (held, found) for number, (held, found) in record["counts"].items()},
+            )
 
 
 def _header(session: Session) -> Record:

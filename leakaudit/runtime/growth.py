@@ -76,17 +76,14 @@ def _judge(
             _more(points, LEAST_SAMPLES),
         )
     values = [count for _, count in points]
-    high, span = max(values), points[-1][0] - points[0][0]
-    if limit is not None and high <= limit:
+    if limit is not None and max(values) <= limit:
         return _within(values, limit)
-    if min(values) == high:
-        return _level(high, marks, len(points))
+    if min(values) == max(values):
+        return _level(values[0], marks, len(points))
     kept = len(points) if values == sorted(values) else max(LEAST_SAMPLES, round(len(points) * (1 - TAIL)))
     water = low_water(values)[:kept]
     rises = [i for i in range(1, kept) if water[i] > water[i - 1]]
-    if not rises:
-        return _waves(values)
-    return _rising(points[:kept], water, rises, marks, span)
+    return _rising(points[:kept], water, rises, marks) if rises else _waves(values)
 
 
 def _within(values: Sequence[int], limit: int) -> tuple[Course, str, None]:
@@ -111,38 +108,38 @@ def _waves(values: Sequence[int]) -> tuple[Course, str, None]:
 
 
 def _rising(
-    points: Sequence[Point], water: Sequence[int], rises: Sequence[int], marks: Sequence[int], span: float
+    points: Sequence[Point], water: Sequence[int], rises: Sequence[int], marks: Sequence[int]
 ) -> tuple[Course, str, float | None]:
-    gain = water[-1] - water[0]
     times = [t for t, _ in points]
+    span = times[-1] - times[0]
     gaps = [times[b] - times[a] for a, b in zip((0, *rises), rises, strict=False)]
     quiet = times[-1] - times[rises[-1]]
     if quiet > max(2 * max(gaps), span / PARTS):
-        full = len(set(marks[rises[-1] + 1 :])) > 1 and all(marks[rises[-1] + 1 :])
-        if full:
-            return (
-                Course.FULL,
-                f"it filled up to {water[-1]} entries and stays there, old ones giving way",
-                None,
-            )
-        return (
-            Course.SETTLED,
-            f"it grew to {water[-1]} entries and stopped {quiet:.0f} s before the end",
-            None,
-        )
+        return _stopped(water[-1], quiet, marks[rises[-1] + 1 :])
+    doubt = _doubt(times, water, rises)
+    if doubt:
+        return Course.UNCLEAR, doubt, max(span, LEAST_RISES * max(gaps))
+    return Course.GROWS, f"its low-water mark rose {_times(len(rises))} and never fell", None
+
+
+def _stopped(level: int, quiet: float, marks: Sequence[int]) -> tuple[Course, str, None]:
+    if len(set(marks)) > 1 and all(marks):
+        return Course.FULL, f"it filled up to {level} entries and stays there, old ones giving way", None
+    return Course.SETTLED, f"it grew to {level} entries and stopped {quiet:.0f} s before the end", None
+
+
+def _doubt(times: Sequence[float], water: Sequence[int], rises: Sequence[int]) -> str:
+    """Return why a rise is not yet a growth, or an empty string."""
     if len(rises) < LEAST_RISES:
-        needs = max(span, (LEAST_RISES - len(rises) + 1) * max(gaps))
-        return Course.UNCLEAR, f"it rose {_times(len(rises))} in {span:.0f} s", needs
-    largest = max(water[i] - water[i - 1] for i in rises)
+        return f"it rose {_times(len(rises))} in {times[-1] - times[0]:.0f} s"
+    gain, largest = water[-1] - water[0], max(water[i] - water[i - 1] for i in rises)
     if largest > STEP * gain:
-        return Course.UNCLEAR, f"one step makes up {largest} of the {gain} entries gained", span
+        return f"one step makes up {largest} of the {gain} entries gained"
     halves = _part_gains(times, water, 2)
     if halves[1] < TIRED * halves[0]:
-        return Course.UNCLEAR, f"it slows down: {halves[0]} entries, then {halves[1]}", span
+        return f"it slows down: {halves[0]} entries, then {halves[1]}"
     busy = sum(part > 0 for part in _part_gains(times, water, PARTS))
-    if busy < PARTS - 1:
-        return Course.UNCLEAR, f"it rose in {busy} of {PARTS} parts of the window", span
-    return Course.GROWS, f"its low-water mark rose {_times(len(rises))} and never fell", None
+    return f"it rose in {busy} of {PARTS} parts of the window" if busy < PARTS - 1 else ""
 
 
 def _part_gains(times: Sequence[float], water: Sequence[int], parts: int) -> list[int]:

@@ -55,14 +55,19 @@ def _line(file: Path | None, owner: str, name: str) -> int | None:
         if found is None:
             return None
         scope = found
-    return next((node.lineno for node in ast.walk(scope) if _assigns(node, name, bool(owner))), None)
+    lines = (
+        node.lineno
+        for node in ast.walk(scope)
+        if isinstance(node, ast.stmt) and _assigns(node, name, bool(owner))
+    )
+    return min(lines, default=None)
 
 
 def _defines(node: ast.AST, name: str) -> bool:
     return isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.name == name
 
 
-def _assigns(node: ast.AST, name: str, in_owner: bool) -> bool:
+def _assigns(node: ast.stmt, name: str, in_owner: bool) -> bool:
     if isinstance(node, ast.Assign):
         targets: Sequence[ast.expr] = node.targets
     elif isinstance(node, ast.AnnAssign):
@@ -113,10 +118,14 @@ def _keeps_growing(name: str, watched: Watched) -> bool:
 
 
 def _matters(item: Unexplained) -> bool:
-    return (item.bytes_per_s or 0.0) >= LEAST_BYTES_PER_S and (item.share is None or item.share >= LEAST_SHARE)
+    return (item.bytes_per_s or 0.0) >= LEAST_BYTES_PER_S and (
+        item.share is None or item.share >= LEAST_SHARE
+    )
 
 
-def own_files(modules: Mapping[str, str], sources: Iterable[Path], here: Mapping[str, Path]) -> dict[str, Path]:
+def own_files(
+    modules: Mapping[str, str], sources: Iterable[Path], here: Mapping[str, Path]
+) -> dict[str, Path]:
     """Return module -> file as it opens here, of the modules whose files lie in the target's own source."""
     tops = tuple(sources)
     return {

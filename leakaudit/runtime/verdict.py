@@ -147,7 +147,9 @@ def _unseen(number: int, samples: Sequence[Sample]) -> Verdict:
     return Verdict(Status.UNRESOLVED, "the agent could not look it up in the time there was")
 
 
-def _with_bytes(verdict: Verdict, number: int, rows: Sequence[tuple[float, Row]], watched: Watched) -> Verdict:
+def _with_bytes(
+    verdict: Verdict, number: int, rows: Sequence[tuple[float, Row]], watched: Watched
+) -> Verdict:
     sizes = _census_bytes(number, watched)
     if sizes is None:
         first, last = rows[0], rows[-1]
