@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from leakaudit.errors import AttachError, UsageError
+from leakaudit.runtime.attach.gdb import Gdb
 from leakaudit.runtime.attach.pending_call import PendingCall
 from leakaudit.runtime.attach.remote_exec import RemoteExec
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from leakaudit.runtime.attach.injector import Injector
     from leakaudit.runtime.attach.target import Target
 
-INJECTORS: tuple[Injector, ...] = (RemoteExec(), PendingCall())
+INJECTORS: tuple[Injector, ...] = (RemoteExec(), PendingCall(), Gdb())
 
 
 @dataclass(frozen=True, slots=True)
