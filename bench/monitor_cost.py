@@ -1,8 +1,10 @@
 """What `leakaudit monitor` costs itself: its CPU and memory while it watches many processes.
 
     python bench/monitor_cost.py [--processes 50] [--seconds 60] [--every 1s] [--mb 50] [--terminal]
+    python bench/monitor_cost.py --day
 
-Starts that many idle processes of `--mb` megabytes each, runs the monitor over them, and ends them.
+Starts that many idle processes of `--mb` megabytes each, runs the monitor over them, and ends them. `--day` feeds the
+monitor a day of made-up figures, one look a second, as fast as it takes them.
 """
 
 from __future__ import annotations
@@ -10,15 +12,23 @@ from __future__ import annotations
 import argparse
 import os
 import pty
+import re
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
+
+from leakaudit.process.budget import Ledger
+from leakaudit.process.monitor import Monitor
+from leakaudit.process.sample import Descriptors, Details, SendQueues, Stat
+from leakaudit.process.sampler import Sampler
+from leakaudit.process.selection import Selection
 
 ROOT = Path(__file__).resolve().parent.parent
 HOLD = "import sys; x = b'x' * (int(sys.argv[2]) << 20); print('READY', flush=True); sys.stdin.read()"
@@ -44,6 +54,46 @@ def drain(fd: int) -> None:
         pass
 
 
+class MadeUp:
+    """A reader of processes that do not exist and whose figures never stand still."""
+
+    def __init__(self, processes: int) -> None:
+        self.turn, self.pids = 0, range(1000, 1000 + processes)
+
+    def stat(self, pid: int) -> Stat:
+        """Figures that depend on the turn."""
+        return Stat(
+            pid, 1, f"held_{pid}", "S", 1.0, self.turn / 100, 3 + self.turn % 5, (self.turn * pid) % 10**9
+        )
+
+    def table(self) -> dict[int, Stat]:
+        """All of them."""
+        return {pid: self.stat(pid) for pid in self.pids}
+
+    def command(self, pid: int) -> tuple[str, ...]:
+        """A command line that matches."""
+        return ("python3", "held.py", f"held_{pid}")
+
+    def details(self, pids: Iterable[int]) -> dict[int, Details]:
+        """Descriptors, queues and logs that grow."""
+        seen = Details(float(self.turn), None, Descriptors(self.turn % 50), SendQueues(self.turn), ())
+        return dict.fromkeys(pids, seen)
+
+
+def day(processes: int) -> None:
+    """Print the memory that a day leaves behind."""
+    reader = MadeUp(processes)
+    selection = Selection(reader, match=re.compile("held"))
+    watched = Monitor(selection, Sampler(reader), Ledger(()))
+    watched.start()
+    own = psutil.Process()
+    for turn in range(86_400):
+        reader.turn = turn
+        watched.look()
+        if turn in (600, 3600, 86_399):
+            print(f"after {turn + 1} looks at {processes} processes: {own.memory_info().rss / 2**20:.1f} MiB")
+
+
 def main() -> None:
     """Print processor share and peak memory of the monitor."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -52,7 +102,11 @@ def main() -> None:
     parser.add_argument("--every", default="1s")
     parser.add_argument("--mb", type=int, default=50)
     parser.add_argument("--terminal", action="store_true", help="draw the live table instead of lines")
+    parser.add_argument("--day", action="store_true")
     options = parser.parse_args()
+    if options.day:
+        day(options.processes)
+        return
     with ExitStack() as stack:
         pids = [hold(i, options.mb, stack) for i in range(options.processes)]
         out = stack.enter_context(tempfile.NamedTemporaryFile(suffix=".jsonl"))

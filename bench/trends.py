@@ -38,9 +38,11 @@ def programs(fit: bool) -> frozenset[str]:
 
 
 def traces(fit: bool) -> Iterator[tuple[dict[str, object], Points]]:
-    """Each recorded trace of one half, with its points in (seconds, bytes)."""
+    """Each recorded trace of one half, with its points in (seconds, bytes); the long ones have their own table."""
     names = programs(fit)
-    for path in sorted(TRACES.glob("*.json")):
+    for path in sorted(TRACES.glob("*-py*.json")):
+        if path.stem.endswith("-long"):
+            continue
         trace = json.loads(path.read_text())
         if trace["program"] in names:
             rss = accumulate(trace["rss_kib"])
@@ -173,6 +175,18 @@ def intervals(count: int) -> Iterator[str]:
         )
 
 
+def waiting() -> Iterator[str]:
+    """The table of the 240 s recordings: what the rule says after 30, 60, 120 and 240 s."""
+    lengths = (30, 60, 120, 240)
+    yield "| program (one sample in 0.5 s) | truth | " + " | ".join(f"{s} s" for s in lengths) + " |"
+    yield "|---|---|" + "---|" * len(lengths)
+    for path in sorted(TRACES.glob("*-long.json")):
+        trace = json.loads(path.read_text())
+        points = [(i * trace["interval_s"], k * 1024.0) for i, k in enumerate(accumulate(trace["rss_kib"]))]
+        said = [classify([p for p in points if p[0] < s]).shape.value for s in lengths]
+        yield f"| {trace['program']} | {'leaks' if trace['leaks'] else 'leak-free'} | {' | '.join(said)} |"
+
+
 def page(fit: bool, count: int) -> Iterator[str]:
     """All tables, with the command that made them."""
     command = f"python bench/trends.py{' --fit' if fit else ''} --count {count}"
@@ -180,6 +194,7 @@ def page(fit: bool, count: int) -> Iterator[str]:
     for title, table in (
         ("Synthetic series", synthetic(fit, count)),
         ("Recorded programs", recorded(fit)),
+        ("What waiting settles", waiting()),
         ("Share that is said to grow, in per cent, 240 samples and more", compared(fit, min(count, 100))),
         ("The rate", intervals(count)),
     ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -17,7 +18,8 @@ class Growth:
     rise, `final_pause`: since it), `largest` is a share of the total.
 
     `early` and `late` are the gains of the two halves; `tired` is by how many standard errors the later half falls
-    short of `SLOWER` of the earlier.
+    short of `SLOWER` of the earlier. `fading` is Mann and Kendall's z of the gains: well below 0 where they shrink all
+    along, about 0 where a large first gain is followed by even ones.
     """
 
     total: float
@@ -28,6 +30,7 @@ class Growth:
     early: float
     late: float
     tired: float
+    fading: float
 
     @property
     def ratio(self) -> float:
@@ -37,7 +40,8 @@ class Growth:
 
 def growth(envelope: Sequence[float], least: float) -> Growth:
     """Measure an envelope; rises below `least` are gathered until they reach it."""
-    gains = _gathered([b - a for a, b in pairwise(envelope)], least) or [0.0]
+    single = [b - a for a, b in pairwise(envelope)]
+    gains = _gathered(single, least) or [0.0]
     total, cells, half = sum(gains), len(gains), len(gains) // 2
     before, after = gains[:half], gains[cells - half :]
     error = sqrt(half * (stdev(before) ** 2 + stdev(after) ** 2)) if half > 1 else 0.0
@@ -53,6 +57,7 @@ def growth(envelope: Sequence[float], least: float) -> Growth:
         early=sum(before),
         late=sum(after),
         tired=shortfall / error if error else (inf if shortfall > 0 else 0.0),
+        fading=mann_kendall(single),
     )
 
 
@@ -64,3 +69,12 @@ def _gathered(gains: Sequence[float], least: float) -> list[float]:
         result.append(waiting if reached else 0.0)
         waiting = 0.0 if reached else waiting
     return result
+
+
+def mann_kendall(values: Sequence[float]) -> float:
+    """Return the z of Mann and Kendall's test for a trend, ties accounted for; 0.0 where all are equal."""
+    n = len(values)
+    score = sum((b > a) - (b < a) for i, a in enumerate(values) for b in values[i + 1 :])
+    ties = sum(c * (c - 1) * (2 * c + 5) for c in Counter(values).values())
+    variance = (n * (n - 1) * (2 * n + 5) - ties) / 18
+    return (score - (score > 0) + (score < 0)) / sqrt(variance) if variance > 0 else 0.0

@@ -31,6 +31,7 @@ LARGEST = 0.5
 FEW_CYCLES = 5
 MATTERS = 0.3  # cycles higher than this share of the range hide the low-water mark between their troughs
 ALOFT = 0.3
+FADING = -1.5  # standard errors
 SPIKE = 10.0  # times the jitter between samples; noise alone reaches six or seven above its own minimum
 
 
@@ -173,13 +174,9 @@ def _lasting(found: Growth) -> bool:
 
 
 def _slowing(seen: Seen) -> bool:
-    # A cache that still fills slows down wherever one looks; a leak behind a warm-up is even in the later parts.
-    whole = seen.growth(0.0)
-    return (
-        whole.ratio < 0.65
-        and whole.tired > 1.5
-        and all(seen.growth(start).ratio < 0.85 for start in (0.25, 0.5))
-    )
+    # A cache that still fills gains less and less all along; a leak behind a warm-up is even once that is over.
+    whole, later, latest = (seen.growth(start) for start in (0.0, 0.25, 0.5))
+    return whole.ratio < 0.65 and later.ratio < 0.85 and latest.ratio < 0.87 and later.fading < FADING
 
 
 def _kind(seen: Seen, found: Growth) -> Decision:
