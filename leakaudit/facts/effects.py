@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from leakaudit.facts.answers import words
 from leakaudit.facts.expressions import dotted, short_text
-from leakaudit.facts.resources import BORROWERS, CLOSERS, CLOSING_WORDS, HARMLESS
+from leakaudit.facts.resources import BORROWERS, CLOSERS, CLOSING_WORDS, HARMLESS, LENDING
 
 _SHADES = (ast.Compare, ast.UnaryOp, ast.BinOp, ast.JoinedStr, ast.FormattedValue, ast.Slice)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp)
@@ -29,6 +29,7 @@ class Effect:
     risky: bool = False
     line: int = 0
     text: str = ""
+    passed: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -36,14 +37,13 @@ class Effects:
     """Effects of statements on what `names` hold, which `maker` made.
 
     `lent` decides about calls that are given the local: do they take it over (False), or only use it (True)? Their
-    result then stands for it. `passed` lists those calls, `owned` the local containers that it is kept in.
+    result then stands for it. `containers` are the local containers that it may be put into.
     """
 
     names: set[str]
     maker: ast.AST
     lent: bool
     containers: frozenset[str]
-    passed: list[str] = field(default_factory=list)
     uses: list[str] = field(default_factory=list)
     yielded: bool = False
     _known: dict[int, Effect] = field(default_factory=dict)
@@ -78,6 +78,11 @@ class Effects:
                 same = isinstance(test.ops[0], (ast.Is, ast.Eq))
                 return ("none", "some") if same else ("some", "none")
         return "", ""
+
+    @property
+    def collected(self) -> bool:
+        """Whether a local container holds it, together with others of its kind."""
+        return bool(self.names & self.containers)
 
     def closes_each(self, node: ast.For | ast.AsyncFor) -> bool:
         """Tell whether a loop runs over a container that holds it and closes every element."""
@@ -223,10 +228,18 @@ class Effects:
             self._value(func.value, "receiver")
         elif not isinstance(func, ast.Name):
             self._value(func, "receiver")
-        for argument in (*node.args, *(k.value for k in node.keywords)):
-            self._argument(argument, name, func, role)
-        if node is not self.maker and name not in HARMLESS and not _is_logger(func):
-            self._risk(node)
+        for argument in (*node.args, *(k.value for k in node.keywords if k.arg not in LENDING)):
+            if node is self.maker:
+                self._value(argument, "test")
+            else:
+                self._argument(argument, name, func, role)
+        if (
+            node is not self.maker
+            and name not in HARMLESS
+            and not name[:1].isupper()
+            and not _is_logger(func)
+        ):
+            self._risk(node)  # a constructor hardly ever raises
 
     def _method(self, node: ast.Call, holder: str, name: str, role: str) -> None:
         """A call of one of its own methods."""
@@ -275,7 +288,7 @@ class Effects:
             )
 
     def _pass(self, callee: str, role: str) -> None:
-        self.passed.append(callee)
+        self._now.passed = (*self._now.passed, callee)
         if role.startswith("name:") and (self.lent or role[5:] in self.containers):
             self._adopt(role)
         elif not self.lent or role in ("store", "yield"):

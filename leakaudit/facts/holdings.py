@@ -10,7 +10,7 @@ from leakaudit.facts.expressions import dotted, position
 from leakaudit.facts.frame import Frame, RawCall, owner_of
 from leakaudit.facts.model import Holding
 from leakaudit.facts.paths import Exit, Paths
-from leakaudit.facts.resources import MAKER_NAMES, PROVING
+from leakaudit.facts.resources import MAKER_NAMES, POOL_NAMES, PROVING, WRAPPER
 
 _NO_MAKERS = frozenset("super cls partial getattr open_binary dict list set tuple str int len".split())
 
@@ -37,7 +37,7 @@ def _candidates(frame: Frame, function: ast.AST) -> Iterator[tuple[str, ast.Call
     flags = {id(raw.node): raw.flags for raw in frame.calls}
     for raw in frame.calls:
         name = _last(raw.node)
-        if name in MAKER_NAMES:
+        if name in MAKER_NAMES or name in POOL_NAMES or WRAPPER.match(name):
             target = _target(raw, function)
             if target:
                 yield target, raw.node, raw.flags
@@ -89,7 +89,7 @@ def _judge(
         worst = _worst(paths)
         if worst is not None:
             return _holding(name, maker, flags, frame, imports, paths, worst)
-        if not effects.passed:
+        if not paths.passed:
             return None
     return None
 
@@ -120,7 +120,7 @@ def _holding(
         paths.closed,
         paths.given,
         paths.effects.lent,
-        tuple(dict.fromkeys(paths.effects.passed))[:6],
+        tuple(dict.fromkeys(paths.passed))[:6],
         tuple(dict.fromkeys(paths.effects.uses))[:8],
     )
 

@@ -56,10 +56,13 @@ class Paths:
     risks: list[Exit] = field(default_factory=list)
     closed: int = 0  # line of the first close
     given: int = 0  # line where it is first handed on
+    passed: list[str] = field(default_factory=list)  # calls that are given it while it is open
     _guards: list[_Guard] = field(default_factory=list)
     _loops: list[_Loop] = field(default_factory=list)
     _cause: Exit | None = None
     _closes: int = 0
+    _finals: int = 0
+    _quiet: int = 0  # inside handlers and `finally`, where only a plain `raise` counts
 
     def run(self, body: list[ast.stmt], last_line: int) -> None:
         """Walk a whole function body."""
@@ -108,23 +111,26 @@ class Paths:
 
     def _simple(self, node: ast.AST, statement: ast.stmt, state: int) -> int:
         effect = self.effects.of(node)
-        if effect.risky and state & OPEN and not effect.closes:
+        if state & OPEN:
+            self.passed.extend(effect.passed)
+        if effect.risky and state & OPEN and not effect.closes and not self._quiet:
             self._raise(state, Exit("raise", effect.line or statement.lineno, effect.text))
         return self._apply(effect, statement.lineno, state)
 
     def _apply(self, effect: Effect, line: int, state: int) -> int:
         if effect.makes:
-            if _certainly_open(state):
+            if _certainly_open(state) and not self.effects.collected:
                 self.left.append(Exit("again", line))
             state = DONE if effect.gives else OPEN
         elif effect.closes:
-            self.closed = self.closed or line
+            if not self._quiet or self._finals:
+                self.closed = self.closed or line
             self._closes += 1
             state = DONE if state & (OPEN | DONE) else state
         elif effect.gives and state & OPEN:
             self.given = self.given or line
             state = DONE
-        elif effect.drops and state & OPEN:
+        elif effect.drops and state & OPEN and not self.effects.collected:
             state = DONE
         return state
 
@@ -204,10 +210,20 @@ class Paths:
             out = self._block(node.orelse, out)
         cause, self._cause = self._cause, guard.risk
         if guard.raised:
+            self._quiet += 1
             out |= self._union([self._block(h.body, guard.raised) for h in node.handlers])
+            self._quiet -= 1
         self._cause = cause
         self._guards.pop()
-        return self._block(node.finalbody, out) if out else 0
+        return self._final(node.finalbody, out) if out else 0
+
+    def _final(self, body: list[ast.stmt], state: int) -> int:
+        self._quiet += 1
+        self._finals += 1
+        state = self._block(body, state)
+        self._quiet -= 1
+        self._finals -= 1
+        return state
 
     def _raise(self, state: int, risk: Exit) -> None:
         """Send an exception up to the first handler, through every `finally` on its way."""
@@ -220,7 +236,7 @@ class Paths:
                 return
             if guard.final:
                 self._guards = outer[:index]
-                state = self._block(guard.final, state)
+                state = self._final(guard.final, state)
                 self._guards = outer
         if state & OPEN:
             self.risks.append(risk)
@@ -231,7 +247,7 @@ class Paths:
         for index in range(len(outer) - 1, depth - 1, -1):
             if outer[index].final and state:
                 self._guards = outer[:index]
-                state = self._block(outer[index].final, state)
+                state = self._final(outer[index].final, state)
         self._guards = outer
         return state
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 #: Calls (resolved, dotted) whose result must be closed -> (what it is, how bad it is when it is not: 3 worst).
 #: 3: a thread, a process, a loop or a pool stays; 2: a connection or a session; 1: a descriptor that the
 #: garbage collector closes in the end.
@@ -159,9 +161,20 @@ BORROWERS = frozenset(
     "load loads dump dumps safe_load safe_dump load_all safe_load_all copyfileobj print isinstance len iter enumerate next list "
     "tuple set sorted sum max min any all str repr bool hasattr getattr setattr id type reader writer DictReader DictWriter "
     "fstat read_csv to_csv read_json to_json copy_to_store fsync flock lockf ioctl fcntl select map filter zip savez save "
-    "savetxt loadtxt genfromtxt write_bytes sendfile getpeercert join_path parse check_call Popen run imread imsave "
-    "savefig exec compile format".split()
+    "savetxt loadtxt genfromtxt write_bytes sendfile getpeercert join_path parse imread imsave "
+    "savefig format".split()
 )
+
+#: Pools: calls that take something out, which a `release` of the same function gives back.
+POOL_NAMES = frozenset(
+    "get_connection getconn get_conn acquire acquire_connection checkout borrow take_connection".split()
+)
+#: Names of functions that may hand out what one of the makers made.
+WRAPPER = re.compile(
+    r"_*(new|create|open|make|connect|build)_\w*(conn|connection|sock|socket|session|client|file|channel|stream|pool|executor|engine|loop)$"
+)
+#: Keyword arguments that lend a file to a child process or to `print`.
+LENDING = frozenset("stdout stderr stdin file fileobj".split())
 
 #: Calls that do not raise in practice, so that nothing needs protecting from them.
 HARMLESS = frozenset(

@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable
+from functools import lru_cache
 
 from leakaudit.facts.containers import is_container
 from leakaudit.facts.expressions import access_path, annotation_text, dotted, short_text
 from leakaudit.facts.frame import Frame, RawCall, RawEvent, RawRaise
 from leakaudit.facts.model import Class, Flag, Op, Use
-from leakaudit.facts.resources import MAKER_NAMES, PROVING
+from leakaudit.facts.resources import MAKER_NAMES, POOL_NAMES, PROVING, WRAPPER
 from leakaudit.facts.tables import CLEAR_METHODS, GROW_METHODS, INTERESTING_CALLS, QUEUE_TAKE, SHRINK_METHODS
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
@@ -27,7 +28,7 @@ _RUNNING = re.compile(
     r"(^|[^a-z])(running|is_running|alive|active|stop|stopped|stopping|shutdown|closed|closing|done|finished|connected|exit|quit|terminate|keep_\w+|is_set|should_\w+|_?run)([^a-z]|$)"
 )
 _CHANGING = frozenset(SHRINK_METHODS | CLEAR_METHODS | set(GROW_METHODS))
-_REMEMBERED = INTERESTING_CALLS | MAKER_NAMES | PROVING
+_REMEMBERED = INTERESTING_CALLS | MAKER_NAMES | POOL_NAMES | PROVING
 _LEAVES = (ast.Constant, ast.Pass, ast.Break, ast.Continue, ast.Load, ast.Store, ast.Del)
 
 
@@ -692,7 +693,7 @@ class Walk:
         self.expression(value, f"arg:{callee}")
 
     def _remember(self, node: ast.Call, name: str) -> bool:
-        if name in _REMEMBERED or name.lstrip("_")[:1].isupper() or name in ("cls", "partial"):
+        if _is_remembered(name):
             return True
         if (
             name in ("add", "record") and len(node.args) + len(node.keywords) > 1
@@ -780,6 +781,14 @@ def _is_empty(node: ast.AST) -> bool:
 
 def _has_bounds(node: ast.AST) -> bool:
     return isinstance(node, ast.Slice) and (node.lower is not None or node.upper is not None)
+
+
+@lru_cache(maxsize=16384)
+def _is_remembered(name: str) -> bool:
+    """Decide by the last part of a callee; code bases use few different ones."""
+    if name in _REMEMBERED or name.lstrip("_")[:1].isupper() or name in ("cls", "partial"):
+        return True
+    return WRAPPER.match(name) is not None
 
 
 def _is_endless(node: ast.While) -> bool:

@@ -145,7 +145,7 @@ def _code_key() -> bytes:
             "containers",
             "origins",
             "raises",
-            "races",
+            "races", "holdings", "paths", "effects", "resources",
             "graphs",
             "extract",
         ):
