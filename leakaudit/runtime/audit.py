@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from leakaudit.runtime.attach.target import Target
     from leakaudit.runtime.session import Record
 
-ANSWER_S = 20.0
+ANSWER_S = 60.0  # a target whose threads fight for the interpreter lock answers late
 COUNTS = 5  # parts of the time of watching, at whose ends copies count where samples cannot
 OVERHEAD_S = 900.0  # what attach, scan and censuses may take beside the watching
 
@@ -250,19 +250,17 @@ class _Audit:
         if figures is not None:
             figures["threads"] -= 1  # the agent's
             self.session.add("vitals", t=time.monotonic(), **figures)
-        link.ask("sample", "sample", ANSWER_S, **how)
+        if link.ask("sample", "sample", ANSWER_S, **how) is None and not link.ended:
+            link.ended = "the agent no longer answered"
 
     def _census(self, link: Link, name: str) -> None:
         """Let the target be copied if it can bear it, and wait for what the copy finds."""
-        if link.ended:
+        if link.ended or (name == "last" and watched_in(self.session).first is None):
             return
         why_not = census.refusal(self.target.pid, self.options.pause_budget_ms)
-        if not why_not and name == "last" and watched_in(self.session).first is None:
-            why_not = "there was none at the start"
         if why_not:
-            self.session.add(
-                "note", text=f"no census at the {name} sample, so sizes are estimates: {why_not}"
-            )
+            text = f"no {name} census, so sizes are estimates and shares are unknown: {why_not}"
+            self.session.add("note", text=text)
             return
         self.progress("census", 0, 1)
         command: dict[str, Any] = {"id": name, "cpu_s": census.LIMIT_S, "light": False, "grew": []}

@@ -16,6 +16,7 @@ LEAST_SAMPLES = 4
 LEAST_RISES = 3
 PARTS = 4
 TAIL = 0.15  # of the samples, at the end, have too little future to show that they stay
+TOOTH = 0.3  # of the range: a fall as deep as that ends a tooth
 STEP = 0.8  # of the whole gain in one rise is a step
 TIRED = 0.25  # of the earlier half's gain: less than this in the later half is a warm-up
 
@@ -80,10 +81,19 @@ def _judge(
         return _within(values, limit)
     if min(values) == max(values):
         return _level(values[0], marks, len(points))
-    kept = len(points) if values == sorted(values) else max(LEAST_SAMPLES, round(len(points) * (1 - TAIL)))
+    kept = _kept(values)
     water = low_water(values)[:kept]
     rises = [i for i in range(1, kept) if water[i] > water[i - 1]]
     return _rising(points[:kept], water, rises, marks) if rises else _waves(values)
+
+
+def _kept(values: Sequence[int]) -> int:
+    """Return how many samples have enough future to show that they stay."""
+    deep = TOOTH * (max(values) - min(values))
+    troughs = [i for i in range(1, len(values)) if values[i - 1] - values[i] > deep]
+    if len(troughs) >= 2:  # in a sawtooth, the tooth that has begun proves nothing
+        return max(LEAST_SAMPLES, troughs[-1] + 1)
+    return len(values) if values == sorted(values) else max(LEAST_SAMPLES, round(len(values) * (1 - TAIL)))
 
 
 def _within(values: Sequence[int], limit: int) -> tuple[Course, str, None]:

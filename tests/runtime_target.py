@@ -1,0 +1,131 @@
+"""Targets for the tests of the runtime half: programs that are started, ended by pid, and tell when they are ready."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from leakaudit.findings import Confidence, Finding, Location, Probe, ProbeKind, Severity
+from leakaudit.runtime.channel import open_channel
+from leakaudit.runtime.link import equip
+from leakaudit.runtime.payload import payload
+
+PATIENCE_S = 30.0
+VERSIONS = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
+
+# Runs what `-c` gives it in a module of its own file, and tells when that is done.
+READY = "\nprint('READY', flush=True)\n"
+
+
+def interpreters():
+    """Return version -> path of the interpreters on this machine, our own among them."""
+    found = {"{}.{}".format(*sys.version_info): sys.executable}
+    roots = [Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"]
+    for root in roots:
+        for python in sorted(root.glob("3.*/bin/python")):
+            version = ".".join(python.parent.parent.name.split(".")[:2])
+            if version in VERSIONS:
+                found.setdefault(version, str(python))
+    return dict(sorted(found.items(), key=lambda item: int(item[0].split(".")[1])))
+
+
+@contextlib.contextmanager
+def running(source, folder, python=sys.executable, name="target.py", options=()):
+    """Start a program from its source; it is ready when it has printed READY. After the block it is dead."""
+    path = Path(folder) / name
+    path.write_text(source)
+    process = subprocess.Popen(
+        [python, *options, str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        line = process.stdout.readline()
+        if line != "READY\n":
+            process.kill()
+            raise AssertionError(f"not ready: {line!r} {process.communicate()[1]}")
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def ask(process, expression):
+    """Let a target that serves its standard input evaluate an expression; returns what it printed as JSON."""
+    process.stdin.write(expression + "\n")
+    process.stdin.flush()
+    return json.loads(process.stdout.readline())
+
+
+#: The end of a program that evaluates lines from its standard input.
+SERVE = """
+import sys, json
+print('READY', flush=True)
+for line in iter(sys.stdin.readline, ''):
+    print(json.dumps(eval(line)), flush=True)
+"""
+
+
+def wait_until(condition, patience_s=PATIENCE_S):
+    """Return the first true answer; fail when there is none in time."""
+    end = time.monotonic() + patience_s
+    while time.monotonic() < end:
+        answer = condition()
+        if answer:
+            return answer
+        time.sleep(0.02)
+    raise AssertionError("waited in vain")
+
+
+@contextlib.contextmanager
+def channel(root=Path("/"), **options):
+    """Open a channel with all that an agent needs in it; afterwards it is gone."""
+    opened = open_channel(root, os.geteuid(), os.getegid())
+    try:
+        equip(opened, {"pause_budget_ms": 10.0, "deadline_s": 60.0, **options})
+        yield opened
+    finally:
+        opened.close()
+
+
+def starter(opened):
+    """Return an expression that starts the agent of a channel in the process that evaluates it."""
+    return f"exec({payload(opened.inside).decode()!r})"
+
+
+def finding(
+    kind, attribute="", qualname="", path="target.py", module="target", line=1, types=(), rule="LA101"
+):
+    """Return a finding with a probe, as the static half would make it."""
+    symbol = ".".join(filter(None, (module, qualname, attribute)))
+    return Finding(
+        rule=rule,
+        name="unbounded-mapping",
+        location=Location(str(path), line),
+        symbol=symbol,
+        message=f"{symbol} grows without bound",
+        severity=Severity.WARNING,
+        confidence=Confidence.LOW,
+        probe=Probe(ProbeKind(kind), module, str(path), qualname, attribute, tuple(types)),
+    )
+
+
+def as_line(number, item):
+    """Return a finding's probe as the agent reads it."""
+    probe = item.probe
+    return {
+        "id": number,
+        "kind": probe.kind.value,
+        "module": probe.module,
+        "path": probe.path,
+        "qualname": probe.qualname,
+        "attribute": probe.attribute,
+        "types": probe.object_types,
+    }
