@@ -6,13 +6,14 @@ DEMO_VENV := .venv-demo
 VENV := .venv
 export PYTHON
 
-.PHONY: help demo test format clean check check-format check-lint check-types check-rule-types check-self
+.PHONY: help demo test format accuracy clean check check-format check-lint check-types check-rule-types check-self
 
 help:
 	@echo 'make demo    audit a leaking federated server, live, on this machine'
 	@echo 'make test    run the tests'
 	@echo 'make check   format, lint, types, and leakaudit on its own source'
 	@echo 'make format  let ruff format and mend the source'
+	@echo 'make accuracy  scan pinned releases with known leaks and write docs/precision.md'
 	@echo 'make clean   remove the virtual environments and caches'
 
 demo: $(DEMO_VENV)/.ready
@@ -43,6 +44,9 @@ check-self: $(VENV)/.ready
 format: $(VENV)/.ready
 	$(VENV)/bin/ruff format .
 	$(VENV)/bin/ruff check --fix .
+
+accuracy: $(VENV)/.ready
+	$(VENV)/bin/python bench/accuracy --write docs/precision.md $(ARGS)
 
 clean:
 	rm -rf $(VENV) $(DEMO_VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .leakaudit_cache
