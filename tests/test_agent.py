@@ -31,7 +31,7 @@ NAME = "shop.basket"
 class Trap:
     """Whatever runs code of this class is noted."""
 
-    ran = []
+    ran: list[str] = []  # noqa: RUF012
 
     def _note(self, *_):
         Trap.ran.append(sys._getframe(1).f_code.co_name)
@@ -363,7 +363,7 @@ def test_measure_queues_and_weak_containers():
 
 
 def test_estimate_is_near_the_truth_for_a_plain_container():
-    held = {i: "x" * 100 for i in range(1000)}
+    held = dict.fromkeys(range(1000), "x" * 100)
     truth = sys.getsizeof(held) + sum(sys.getsizeof(i) + sys.getsizeof(v) for i, v in held.items())
     assert agent.estimate(held, 3) == pytest.approx(truth, rel=0.1)
 
