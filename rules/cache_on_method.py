@@ -12,7 +12,7 @@ from leakaudit.findings import Confidence, Evidence, Location, Probe, ProbeKind,
 from leakaudit.scan.rule import Rule, Suspect
 
 _INSTANCES = {"many": 3, "likely-many": 2, "unknown": 1, "likely-few": 0, "few": -3, "one": -8}
-_KEYS = {"finite": 0, "likely-finite": 0, "unknown": 1, "likely-fresh": 1, "fresh": 2}
+_KEYS = {"finite": 0, "likely-finite": 0, "unknown": 1, "likely-fresh": 1, "text": 2, "fresh": 2}
 _VALUE_METHODS = {"__eq__", "__hash__"}
 _VALUE_DECORATORS = ("dataclass", "frozen", "define", "attrs", "attr.s")
 

@@ -40,7 +40,8 @@ CACHES: dict[str, int | None] = {
 _GIVEN_CACHE = ("cachetools.cached", "asyncache.cached", "boltons.cacheutils.cached")
 _LAST_NAMES = frozenset(name.rpartition(".")[2] for name in CACHES)
 _HOPS = 4
-_OPENNESS = ("finite", "likely-finite", "unknown", "likely-fresh", "fresh")
+_OPENNESS = ("finite", "likely-finite", "unknown", "likely-fresh", "text", "fresh")
+_TEXT_WORDS = frozenset("url uri query text body content prompt sql html message sentence".split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ def library_name(project: Project, name: str, path: str, hops: int = _HOPS) -> s
 
 
 def domain(project: Project, path: str, function: Function) -> Answer:
-    """Return how many different keys the parameters give, the instance or class left out: `finite` to `fresh`."""
+    """Return how many different keys the parameters give, the instance or class left out: `finite` to `fresh`, `text` among them."""
     worst = Answer("finite", "it takes no argument")
     for parameter in function.params[1 if function.cls and function.kind != "static" else 0 :]:
         answer = _parameter(project, path, parameter)
@@ -128,8 +129,15 @@ def _parameter(project: Project, path: str, parameter: Param) -> Answer:
     ):
         return Answer("finite", f"`{name}: {annotation}` has few values")
     parts = words(name)
+    if "Callable" in annotation:
+        return Answer(
+            "fresh",
+            f"`{name}: {annotation}` may be a bound method or a closure, whose object stays with the entry",
+        )
     if parts and parts[-1] in FRESH_WORDS:
         return Answer("fresh", f"`{name}` is named like something new for every caller")
+    if parts and parts[-1] in _TEXT_WORDS:
+        return Answer("text", f"`{name}` is named like a text that callers bring")
     if parts and parts[-1] in LIKELY_FRESH_WORDS:
         return Answer("likely-fresh", f"`{name}` may well be new for every caller")
     if parts and (parts[-1] in FINITE_WORDS or parts[0] in ("is", "has", "use", "with")):
