@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 
+from leakaudit.facts.printing import source_text
+
 _ELEMENT_METHODS = {"get", "setdefault", "values", "items", "__getitem__"}
 _TRANSPARENT = {
     "list",
@@ -118,7 +120,7 @@ def short_text(node: ast.AST | None) -> str:
     if kind is ast.Attribute:
         return f"{short_text(node.value)}.{node.attr}"[:_TEXT_LIMIT]  # type: ignore[attr-defined]
     try:
-        text = ast.unparse(node)
+        text = source_text(node)
     except (RecursionError, ValueError):
         return "..."
     return text if len(text) <= _TEXT_LIMIT else text[: _TEXT_LIMIT - 3] + "..."

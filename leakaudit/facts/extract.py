@@ -19,6 +19,7 @@ from leakaudit.facts.model import Call, Container, Event, FileFacts, Flag, Funct
 from leakaudit.facts.origins import Origins
 from leakaudit.facts.races import races
 from leakaudit.facts.raises import raises
+from leakaudit.facts.rebinding import rebind_op
 from leakaudit.facts.tables import CONTAINER_CALLS
 from leakaudit.facts.walk import Walk
 from leakaudit.findings import suppression
@@ -73,23 +74,18 @@ class _Resolution:
         self.walk = walk
         self.imports = walk.imports
         self.origins = Origins(walk.imports)
+        self._guard_texts: dict[tuple[ast.AST, ...], tuple[str, ...]] = {}
 
     def facts(self, lines: int) -> FileFacts:
         containers = tuple(self._containers())
         declared = {c.owner for c in containers}
-        events = [
-            e
-            for frame in self.walk.frames
-            for raw in frame.events
-            if (e := self._event(raw, frame, declared))
-        ]
         return FileFacts(
             lines=lines,
             imports=self.imports,
             functions=tuple(self._function(*entry) for entry in self.walk.functions),
             classes=tuple(self.walk.classes),
             containers=containers,
-            events=tuple(events),
+            events=tuple(self._events(declared)),
             calls=tuple(self._call(raw, frame) for frame in self.walk.frames for raw in frame.calls),
             types=self._types(),
             uses=self._uses(declared),
@@ -158,7 +154,7 @@ class _Resolution:
             owner = f"i:{frame.cls}.{path}"
         if not owner or owner.startswith(("?:", "x:", "t:")) or owner.endswith("[]") or "[]" in owner:
             return None
-        if owner.startswith("l:") and path not in frame.free and not self._is_free_below(frame, path):
+        if owner.startswith("l:") and path not in frame.free and path not in frame.taken:
             return None
         if not annotation and frame.kind != "function":
             annotation = frame.annotations.get(path, "")
@@ -180,9 +176,6 @@ class _Resolution:
             flags,
             short_text(value),
         )
-
-    def _is_free_below(self, frame: Frame, name: str) -> bool:
-        return any(f.parent is frame and name in f.free for f in self.walk.frames)
 
     def _defaults(self, frame: Frame, node: ast.AST) -> list[Container]:
         arguments: ast.arguments = node.args  # type: ignore[attr-defined]
@@ -217,34 +210,54 @@ class _Resolution:
 
     # -- events -----------------------------------------------------------------------------------------------------
 
-    def _event(self, raw: RawEvent, frame: Frame, declared: set[str]) -> Event | None:
-        full = owner_of(frame, raw.path, self.imports)
-        owner, depth = _strip(full)
-        direct = _strip(owner_of(frame, raw.path, self.imports, hops=0))[0]
+    def _events(self, declared: set[str]) -> Iterator[Event]:
+        for frame in self.walk.frames:
+            places: dict[str, tuple[str, int, bool] | None] = {}
+            for raw in frame.events:
+                path = raw.path
+                if path not in places:
+                    places[path] = self._place(path, frame, declared)
+                place = places[path]
+                if place is not None:
+                    event = self._event(raw, frame, place, declared)
+                    if event is not None:
+                        yield event
+
+    def _place(self, path: str, frame: Frame, declared: set[str]) -> tuple[str, int, bool] | None:
+        """Return (owner, depth, reached through an alias) of what an event happens to, None for what is not kept."""
+        owner, depth = _strip(owner_of(frame, path, self.imports))
+        direct = _strip(owner_of(frame, path, self.imports, hops=0))[0]
         if owner.startswith("l:"):
             if owner not in declared:
-                default = self._default_owner(frame, raw.path, declared)
-                if not default:
-                    return None
-                owner = default
+                owner = self._default_owner(frame, path, declared)
         elif not owner.startswith(_KEPT) or ("." not in owner and not owner.startswith("m:")):
             return None
-        if raw.op in _QUIET_OPS and (
-            owner.startswith(_FOREIGN) and not (raw.op == Op.ESCAPE and owner.startswith("x:"))
+        return (owner, depth, owner != direct) if owner else None
+
+    def _event(
+        self, raw: RawEvent, frame: Frame, place: tuple[str, int, bool], declared: set[str]
+    ) -> Event | None:
+        owner, depth, aliased = place
+        op = raw.op
+        if (
+            op in _QUIET_OPS
+            and owner.startswith(_FOREIGN)
+            and not (op == Op.ESCAPE and owner.startswith("x:"))
         ):
             return None
-        if raw.op == Op.REBIND and depth:
-            return None
-        if raw.op == Op.REBIND and owner != direct:
-            return None  # the local alias is re-bound, not the container
-        flags = raw.flags | (Flag.ALIAS if owner != direct else 0)
-        if raw.op == Op.READ_GROW and owner not in declared and not owner.startswith(("i:", "c:")):
+        if op == Op.REBIND:
+            if raw.method == "=":
+                op = rebind_op(raw.path, raw.value)
+            if op == Op.REBIND and (depth or aliased):
+                return None  # an element, or the local alias is re-bound, not the container
+        if op == Op.READ_GROW and owner not in declared and not owner.startswith(("i:", "c:")):
             return None
         line, column, _, end_column = position(raw.node)
-        changes = raw.op in (Op.GROW, Op.SHRINK, Op.READ_GROW)
+        changes = op in (Op.GROW, Op.SHRINK, Op.READ_GROW)
+        gains = op in (Op.GROW, Op.REBIND)
         return Event(
             owner,
-            Op(raw.op),
+            op,
             raw.method,
             line,
             column,
@@ -252,17 +265,26 @@ class _Resolution:
             depth,
             short_text(raw.key) if changes else "",
             self.origins.of(raw.key, frame) if changes else (),
-            short_text(raw.value) if raw.op in (Op.GROW, Op.REBIND) else "",
-            self.origins.of(raw.value, frame) if raw.op in (Op.GROW, Op.REBIND) else (),
-            tuple(_guard_text(g) for g in raw.guards),
-            flags,
+            short_text(raw.value) if gains else "",
+            self.origins.of(raw.value, frame) if gains else (),
+            self._guards(raw.guards),
+            raw.flags | Flag.ALIAS if aliased else raw.flags,
             end_column,
         )
+
+    def _guards(self, guards: tuple[ast.AST, ...]) -> tuple[str, ...]:
+        """The tests as text; neighbours share them."""
+        texts = self._guard_texts.get(guards)
+        if texts is None:
+            texts = self._guard_texts[guards] = tuple(map(_guard_text, guards))
+        return texts
 
     def _default_owner(self, frame: Frame, path: str, declared: set[str]) -> str:
         root = path.partition(".")[0].partition("[")[0]
         scope = scope_of(frame, root)
-        if scope is None or any(not isinstance(value, ast.AugAssign) for value in scope.definitions.get(root, ())):
+        if scope is None or any(
+            not isinstance(value, ast.AugAssign) for value in scope.definitions.get(root, ())
+        ):
             return ""  # the parameter is bound to something else first
         owner = f"d:{scope.qualname}.{root}"
         return owner if owner in declared and "." not in path else ""
@@ -336,7 +358,7 @@ class _Resolution:
             self._usage(raw.usage, frame),
             tuple("|".join(self.origins.of(a, frame, 2)) for a in node.args[:6]),
             tuple((k.arg or "**", "|".join(self.origins.of(k.value, frame, 2))) for k in node.keywords[:10]),
-            tuple(_guard_text(g) for g in raw.guards),
+            self._guards(raw.guards),
             raw.flags,
             receiver,
         )
@@ -395,9 +417,15 @@ class _Resolution:
         uses: dict[str, int] = {}
         for frame in self.walk.frames:
             for path, mask in frame.uses.items():
-                owner = _strip(owner_of(frame, path, self.imports))[0]
-                if owner.startswith(("i:", "c:", "m:", "x:")) or owner in declared:
-                    uses[owner] = uses.get(owner, 0) | mask
+                owner = owner_of(frame, path, self.imports)
+                if (
+                    owner.startswith(("i:", "c:", "m:", "x:"))
+                    or (owner and owner[-1] == "]")
+                    or owner in declared
+                ):
+                    owner = _strip(owner)[0]
+                    if owner.startswith(("i:", "c:", "m:", "x:")) or owner in declared:
+                        uses[owner] = uses.get(owner, 0) | mask
         return uses
 
     def _stored(self) -> list[tuple[str, str, int, int]]:
@@ -417,6 +445,8 @@ class _Resolution:
 
 def _strip(owner: str) -> tuple[str, int]:
     """Split the trailing elements off: `i:C.x[][]` is (`i:C.x`, 2); an attribute of an element is of unknown type."""
+    if "[]" not in owner:
+        return owner, 0
     depth = 0
     while owner.endswith("[]"):
         owner = owner[:-2]

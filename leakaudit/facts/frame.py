@@ -6,16 +6,19 @@ import ast
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import msgspec
+
 from leakaudit.facts.expressions import type_name
+from leakaudit.facts.model import Op
 
 _ALIAS_HOPS = 4
 
 
-class RawEvent(NamedTuple):
+class RawEvent(msgspec.Struct, frozen=True, gc=False):
     """An event before its receiver is resolved. `path` is as expressions.access_path gives it."""
 
     path: str
-    op: int
+    op: Op
     method: str
     node: ast.AST
     func: int
@@ -25,7 +28,7 @@ class RawEvent(NamedTuple):
     flags: int
 
 
-class RawCall(NamedTuple):
+class RawCall(msgspec.Struct, frozen=True, gc=False):
     """A call before its callee is resolved."""
 
     node: ast.Call
@@ -68,7 +71,8 @@ class Frame:
     functions: dict[str, int] = field(default_factory=dict)  # nested function name -> index
     classes: set[str] = field(default_factory=set)
     loads: set[str] = field(default_factory=set)
-    free: set[str] = field(default_factory=set)  # names that nested functions take from here or above
+    taken: set[str] = field(default_factory=set)  # names that nested functions take from here or above
+    free: set[str] = field(default_factory=set)  # of a nested scope: names that it takes from above
     events: list[RawEvent] = field(default_factory=list)
     calls: list[RawCall] = field(default_factory=list)
     call_names: set[str] = field(default_factory=set)
@@ -87,6 +91,9 @@ class Frame:
     exits: list[ast.AST] = field(default_factory=list)
     deleted: set[str] = field(default_factory=set)  # names unbound with `del`
     raises: list[RawRaise] = field(default_factory=list)
+    owners: dict[str, str] = field(default_factory=dict)  # kept by owner_of: access path -> owner
+    direct_owners: dict[str, str] = field(default_factory=dict)  # the same, aliases not followed
+    nested: bool = False  # inside a function; only then `loads` and `free` are kept
 
     def is_local(self, name: str) -> bool:
         """Tell whether `name` is bound in this very scope."""
@@ -97,21 +104,34 @@ def scope_of(frame: Frame, name: str) -> Frame | None:
     """Return the scope that binds `name` as Python would find it, or None for a builtin. Class bodies are skipped
     except from themselves."""
     current: Frame | None = frame
-    first = True
     while current is not None:
-        if name in current.globals:
+        if current.globals and name in current.globals:
             while current.parent is not None:
                 current = current.parent
             return current
-        if (first or current.kind != "class") and current.is_local(name):
+        if (
+            name in current.bound
+            and (current.kind != "class" or current is frame)
+            and name not in current.nonlocals
+        ):
             return current
-        first = False
         current = current.parent
     return None
 
 
 def owner_of(frame: Frame, path: str, imports: dict[str, str], hops: int = _ALIAS_HOPS) -> str:
-    """Resolve an access path to an owner string (see facts.model), trailing `[]` kept; "" when it is nobody's."""
+    """Resolve an access path to an owner string (see facts.model), trailing `[]` kept; "" when it is nobody's.
+
+    Asked after the walk only: a frame remembers its answers.
+    """
+    known = frame.owners if hops == _ALIAS_HOPS else frame.direct_owners if hops == 0 else {}
+    owner = known.get(path)
+    if owner is None:
+        owner = known[path] = _owner(frame, path, imports, hops)
+    return owner
+
+
+def _owner(frame: Frame, path: str, imports: dict[str, str], hops: int) -> str:
     if not path:
         return ""
     root, rest = _split(path)
@@ -121,29 +141,35 @@ def owner_of(frame: Frame, path: str, imports: dict[str, str], hops: int = _ALIA
     scope = scope_of(frame, root)
     if scope is None:
         return f"x:{imports[root]}{rest}" if root in imports else ""
-    if root == scope.self_name and scope.kind == "function":
-        if rest.startswith(".__class__"):
-            return _class_owner(scope, rest[len(".__class__") :])
-        if rest.startswith(".__dict__"):
-            rest = "." + rest[len(".__dict__") :].lstrip(".")
-        return f"i:{scope.cls}{rest}" if rest else f"self:{scope.cls}"
-    if root == scope.cls_name and scope.kind == "function":
-        return _class_owner(scope, rest)
+    kind = scope.kind
+    if kind == "function":
+        if root == scope.self_name:
+            return _self_owner(scope, rest)
+        if root == scope.cls_name:
+            return _class_owner(scope, rest)
     if hops and root in scope.aliases:
         target = scope.aliases[root]
         if _split(target)[0] != root:
             found = owner_of(scope, target + rest, imports, hops - 1)
-            if found and not (found.startswith("?:") and rest == ""):
+            if found and not (rest == "" and found.startswith("?:")):
                 return found
-    if scope.kind == "class":
+    if kind == "function":
+        return _local_owner(scope, root, rest, path, imports)
+    if kind == "class":
         return f"c:{scope.cls}.{path}"
-    if scope.kind == "module":
-        if root in imports and root not in scope.definitions:
-            return f"x:{imports[root]}{rest}"
-        if root in scope.classes and rest.startswith("."):
-            return f"c:{root}{rest}"
-        return f"m:{path}"
-    return _local_owner(scope, root, rest, path, imports)
+    if root in imports and root not in scope.definitions:
+        return f"x:{imports[root]}{rest}"
+    if root in scope.classes and rest.startswith("."):
+        return f"c:{root}{rest}"
+    return f"m:{path}"
+
+
+def _self_owner(scope: Frame, rest: str) -> str:
+    if rest.startswith(".__class__"):
+        return _class_owner(scope, rest[len(".__class__") :])
+    if rest.startswith(".__dict__"):
+        rest = "." + rest[len(".__dict__") :].lstrip(".")
+    return f"i:{scope.cls}{rest}" if rest else f"self:{scope.cls}"
 
 
 def _local_owner(scope: Frame, root: str, rest: str, path: str, imports: dict[str, str]) -> str:
@@ -165,10 +191,8 @@ def imported(name: str, imports: dict[str, str]) -> str:
 
 
 def _split(path: str) -> tuple[str, str]:
-    for position, character in enumerate(path):
-        if character in ".[":
-            return path[:position], path[position:]
-    return path, ""
+    root = path.partition(".")[0].partition("[")[0]
+    return root, path[len(root) :]
 
 
 def _class_owner(scope: Frame, rest: str) -> str:

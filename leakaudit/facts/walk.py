@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
+from typing import Any
 
 from leakaudit.facts.containers import is_container
 from leakaudit.facts.expressions import access_path, annotation_text, dotted, short_text
 from leakaudit.facts.frame import Frame, RawCall, RawEvent, RawRaise
 from leakaudit.facts.model import Class, Flag, Op, Use
+from leakaudit.facts.rebinding import rebuilds
 from leakaudit.facts.resources import MAKER_NAMES, POOL_NAMES, PROVING, WRAPPER
 from leakaudit.facts.tables import CLEAR_METHODS, GROW_METHODS, INTERESTING_CALLS, QUEUE_TAKE, SHRINK_METHODS
 
+#: Tests that are kept of those around an event, the innermost.
+_GUARDS = 4
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
-_EXITS = (ast.Return, ast.Raise, ast.Continue, ast.Break)
+_EXITS = frozenset((ast.Return, ast.Raise, ast.Continue, ast.Break))
+_NAMED = frozenset((ast.Name, ast.Attribute))
+_SEQUENCES = frozenset((ast.Tuple, ast.List))
+#: Expressions that are read whole: nothing in them is an event, and no path leads through them.
+_PLAIN_VALUES = frozenset((ast.Constant, ast.JoinedStr, ast.Compare, ast.UnaryOp, ast.Lambda))
 _READ_METHODS = {
     "get": Use.GET,
     "items": Use.ITER,
@@ -28,8 +36,15 @@ _RUNNING = re.compile(
     r"(^|[^a-z])(running|is_running|alive|active|stop|stopped|stopping|shutdown|closed|closing|done|finished|connected|exit|quit|terminate|keep_\w+|is_set|should_\w+|_?run)([^a-z]|$)"
 )
 _CHANGING = frozenset(SHRINK_METHODS | CLEAR_METHODS | set(GROW_METHODS))
-_REMEMBERED = INTERESTING_CALLS | MAKER_NAMES | POOL_NAMES | PROVING
-_LEAVES = (ast.Constant, ast.Pass, ast.Break, ast.Continue, ast.Load, ast.Store, ast.Del)
+_CALLBACKS = frozenset(SHRINK_METHODS | CLEAR_METHODS | {"append", "add", "put_nowait", "appendleft"})
+_METHODS = frozenset(_CHANGING | QUEUE_TAKE | set(_READ_METHODS))
+_HEAP_GROWTH = frozenset(("heappush", "heappushpop", "insort", "insort_left", "insort_right"))
+_HELPERS = _HEAP_GROWTH | {"heappop", "setattr", "delattr"}
+_REMEMBERED = INTERESTING_CALLS | MAKER_NAMES | POOL_NAMES | PROVING | {"cls", "partial"}
+_LEAVES = (ast.Constant, ast.Pass, ast.Break, ast.Continue)
+_MARKS = (ast.expr_context, ast.boolop, ast.operator, ast.unaryop, ast.cmpop)
+
+_Handler = Callable[[Any, Any], None]
 
 
 class Walk:
@@ -45,16 +60,10 @@ class Walk:
         self.tree = ast.Module([], [])
         self.frame: Frame = Frame("", "module", -1)
         self.frames.append(self.frame)
-        self.guards: list[ast.AST] = []
+        self.guards: tuple[ast.AST, ...] = ()  # the innermost few
         self.flags = 0
         self.usage = ""
-        self._handlers: dict[type, Callable[[ast.AST], None]] = {
-            getattr(ast, name[6:]): getattr(self, name)
-            for name in dir(self)
-            if name.startswith("visit_") and hasattr(ast, name[6:])  # 3.10 knows no TryStar
-        }
-        for leaf in _LEAVES:
-            self._handlers[leaf] = _nothing
+        self._table = _HANDLERS
 
     def run(self, tree: ast.Module) -> None:
         """Walk a whole module."""
@@ -64,35 +73,47 @@ class Walk:
     # -- plumbing ---------------------------------------------------------------------------------------------------
 
     def visit(self, node: ast.AST) -> None:
-        handler = self._handlers.get(node.__class__)
+        handler = self._table[node.__class__]
         if handler is not None:
-            handler(node)
-            return
+            handler(self, node)
+
+    def visit_fields(self, node: ast.AST) -> None:
+        """Visit the children of a node that means nothing by itself."""
+        table = self._table
         for name in node._fields:
-            value = getattr(node, name, None)
+            value: Any = getattr(node, name, None)
             if value.__class__ is list:
-                for item in value:
-                    if isinstance(item, ast.AST):
-                        self.visit(item)
-            elif isinstance(value, ast.AST):
-                self.visit(value)
+                self._visit_all(value)
+            elif value is not None:
+                handler = table.get(value.__class__)
+                if handler is not None:
+                    handler(self, value)
+
+    def _visit_all(self, nodes: Iterable[Any]) -> None:
+        table = self._table
+        for node in nodes:
+            handler = table.get(node.__class__)
+            if handler is not None:
+                handler(self, node)
 
     def block(self, statements: list[ast.stmt]) -> None:
         """Visit statements; a test whose branch leaves the block guards all that follows it."""
-        depth = len(self.guards)
-        visit = self.visit
+        guards = self.guards
+        table = self._table
+        statement: Any
         for statement in statements:
-            visit(statement)
-            if (
-                statement.__class__ is ast.If
-                and not statement.orelse
-                and isinstance(statement.body[-1], _EXITS)
-            ):
-                test = statement.test
-                self.guards.append(ast.UnaryOp(ast.Not(), test))
-                if self.frame.kind == "function" and depth == 0:
-                    self.frame.exits.append(test)
-        del self.guards[depth:]
+            kind = statement.__class__
+            handler = table[kind]
+            if handler is not None:
+                handler(self, statement)
+            if kind is ast.If and not statement.orelse and statement.body[-1].__class__ in _EXITS:
+                self._guard(ast.UnaryOp(ast.Not(), statement.test))
+                if not guards and self.frame.kind == "function":
+                    self.frame.exits.append(statement.test)
+        self.guards = guards
+
+    def _guard(self, test: ast.AST) -> None:
+        self.guards = (*self.guards[1 - _GUARDS :], test)
 
     def under(self, flag: int, statements: list[ast.stmt]) -> None:
         before, self.flags = self.flags, self.flags | flag
@@ -103,14 +124,16 @@ class Walk:
         """Visit an expression whose value is put to `usage`."""
         if node is None:
             return
-        before, self.usage = self.usage, usage
-        self.visit(node)
-        self.usage = before
+        handler = self._table[node.__class__]
+        if handler is not None:
+            before, self.usage = self.usage, usage
+            handler(self, node)
+            self.usage = before
 
     def event(
         self,
         path: str,
-        op: int,
+        op: Op,
         method: str,
         node: ast.AST,
         key: ast.AST | None = None,
@@ -120,17 +143,7 @@ class Walk:
         if path:
             frame = self.frame
             frame.events.append(
-                RawEvent(
-                    path,
-                    op,
-                    method,
-                    node,
-                    frame.index,
-                    key,
-                    value,
-                    tuple(self.guards[-4:]),
-                    self.flags | flags,
-                )
+                RawEvent(path, op, method, node, frame.index, key, value, self.guards, self.flags | flags)
             )
 
     def use(self, node: ast.AST, mask: int) -> None:
@@ -139,85 +152,76 @@ class Walk:
             uses = self.frame.uses
             uses[path] = uses.get(path, 0) | mask
 
-    def load(self, name: str) -> None:
-        self.frame.loads.add(name)
-
     # -- definitions ------------------------------------------------------------------------------------------------
 
     def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        outer = self.frame
+        name = node.name
+        decorators = self._decorators(node)
+        outer.bound.add(name)
+        outer.functions[name] = len(self.functions)
+        methods = self._defaults(node.args)
+        kind = _function_kind(name, decorators)
+        frame = self._function_frame(node, _qualname(outer, name), kind, decorators)
+        if outer.kind == "class":
+            self._bind_self(frame, node.args, kind, name)
+        if methods:
+            frame.bound_methods.update(methods)
+        guards, self.guards = self.guards, ()
+        flags, self.flags = self.flags, 0
+        usage, self.usage = self.usage, ""
+        self._enter(frame)
+        self.block(node.body)
+        self._leave(frame, outer)
+        self.guards, self.flags, self.usage = guards, flags, usage
+
+    visit_AsyncFunctionDef = visit_FunctionDef
+
+    def _decorators(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> tuple[str, ...]:
+        if not node.decorator_list:
+            return ()
         before, self.flags = self.flags, self.flags | Flag.DECORATOR
         for decorator in node.decorator_list:
             self.expression(decorator, f"decorator:{node.name}")
         self.flags = before
-        outer = self.frame
-        outer.bound.add(node.name)
-        outer.functions[node.name] = len(self.functions)
-        methods = self._default_methods(node.args)
-        decorators = tuple(dotted(d) or "?" for d in node.decorator_list)
-        qualname = (
-            f"{outer.qualname}.<locals>.{node.name}"
-            if outer.kind == "function"
-            else _join(outer.qualname, node.name)
-        )
-        kind = (
-            "static"
-            if "staticmethod" in decorators
-            else "class"
-            if "classmethod" in decorators or node.name in ("__init_subclass__", "__class_getitem__")
-            else ""
-        )
-        if any(d.endswith("property") for d in decorators):
-            kind = "property"
-        frame = self._enter_function(node, qualname, kind, decorators)
-        if outer.kind == "class":
-            self._bind_self(frame, node.args, kind, node.name)
-        frame.bound_methods.update(methods)
-        self._body(frame, node.body)
+        return tuple(dotted(d) or "?" for d in node.decorator_list)
 
-    visit_AsyncFunctionDef = visit_FunctionDef
-
-    def _default_methods(self, arguments: ast.arguments) -> dict[str, ast.Attribute]:
+    def _defaults(self, arguments: ast.arguments) -> dict[str, ast.Attribute]:
         """Visit the defaults; return the parameters whose default is a container's bound method (`drop=seen.discard`)."""
-        names = [a.arg for a in (*arguments.posonlyargs, *arguments.args)]
-        pairs: list[tuple[str, ast.expr | None]] = list(
-            zip(names[len(names) - len(arguments.defaults) :], arguments.defaults)
-        )
-        pairs += [(a.arg, d) for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults)]
         methods: dict[str, ast.Attribute] = {}
-        for name, default in pairs:
+        for name, default in _defaults_of(arguments):
             if isinstance(default, ast.Attribute) and default.attr in _CHANGING:
                 methods[name] = default
-            elif default is not None:
+            else:
                 self.visit(default)
         return methods
 
     def visit_Lambda(self, node: ast.Lambda) -> None:
         outer = self.frame
-        for default in (*node.args.defaults, *node.args.kw_defaults):
-            if default is not None:
-                self.visit(default)
-        frame = self._enter_function(
-            node, f"{outer.qualname}.<lambda>" if outer.qualname else "<lambda>", "", ()
-        )
-        guards, self.guards = self.guards, []
+        arguments = node.args
+        self._visit_all(arguments.defaults)
+        self._visit_all(arguments.kw_defaults)
+        frame = self._function_frame(node, _join(outer.qualname, "<lambda>"), "", ())
+        guards, self.guards = self.guards, ()
         flags, self.flags = self.flags, 0
-        self.frame = frame
         frame.returns.append(node.body)
+        self._enter(frame)
         self.expression(node.body, "return")
-        self.frame, self.guards, self.flags = outer, guards, flags
         self._leave(frame, outer)
+        self.guards, self.flags = guards, flags
 
-    def _enter_function(self, node: ast.AST, qualname: str, kind: str, decorators: tuple[str, ...]) -> Frame:
+    def _function_frame(self, node: Any, qualname: str, kind: str, decorators: tuple[str, ...]) -> Frame:
         outer = self.frame
-        cls = outer.cls if outer.kind == "class" else ""
-        frame = Frame(qualname, "function", len(self.functions), cls=cls, parent=outer)
-        arguments: ast.arguments = node.args  # type: ignore[attr-defined]
-        for argument in (
-            *arguments.posonlyargs,
-            *arguments.args,
-            *arguments.kwonlyargs,
-            *filter(None, (arguments.vararg, arguments.kwarg)),
-        ):
+        frame = Frame(
+            qualname,
+            "function",
+            len(self.functions),
+            outer.cls if outer.kind == "class" else "",
+            outer,
+            nested=outer.nested or outer.kind == "function",
+        )
+        arguments: ast.arguments = node.args
+        for argument in _all_arguments(arguments):
             frame.params.add(argument.arg)
             frame.bound.add(argument.arg)
             if argument.annotation is not None:
@@ -233,68 +237,40 @@ class Walk:
         return frame
 
     def _bind_self(self, frame: Frame, arguments: ast.arguments, kind: str, name: str) -> None:
-        first = (arguments.posonlyargs + arguments.args)[:1]
+        first = (arguments.posonlyargs or arguments.args)[:1]
         if first and kind != "static":
             if kind == "class" or name == "__new__":
                 frame.cls_name = first[0].arg
             else:
                 frame.self_name = first[0].arg
 
-    def _body(self, frame: Frame, body: list[ast.stmt]) -> None:
-        outer, self.frame = self.frame, frame
-        guards, self.guards = self.guards, []
-        flags, self.flags = self.flags, 0
-        usage, self.usage = self.usage, ""
-        self.block(body)
-        self.frame, self.guards, self.flags, self.usage = outer, guards, flags, usage
-        self._leave(frame, outer)
+    def _enter(self, frame: Frame) -> None:
+        self.frame = frame
+        self._table = _NESTED_HANDLERS if frame.nested else _HANDLERS
 
     def _leave(self, frame: Frame, outer: Frame) -> None:
-        missing = {name for name in frame.loads | frame.free if not frame.is_local(name)}
-        frame.free = missing
-        outer.free |= missing
+        self._enter(outer)
+        if frame.nested:
+            frame.free = {name for name in frame.loads | frame.taken if not frame.is_local(name)}
+            outer.taken |= frame.free
 
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
         outer = self.frame
-        before, self.flags = self.flags, self.flags | Flag.DECORATOR
-        for decorator in node.decorator_list:
-            self.expression(decorator, f"decorator:{node.name}")
-        self.flags = before
-        for base in (*node.bases, *(k.value for k in node.keywords)):
-            self.visit(base)
+        decorators = self._decorators(node)
+        self._visit_all(node.bases)
+        self._visit_all(keyword.value for keyword in node.keywords)
         outer.bound.add(node.name)
         outer.classes.add(node.name)
-        qualname = (
-            f"{outer.qualname}.<locals>.{node.name}"
-            if outer.kind == "function"
-            else _join(outer.qualname, node.name)
-        )
-        frame = Frame(qualname, "class", outer.index, cls=qualname, parent=outer)
+        qualname = _qualname(outer, node.name)
+        nested = outer.nested or outer.kind == "function"
+        frame = Frame(qualname, "class", outer.index, qualname, outer, nested=nested)
         self.frames.append(frame)
-        self.frame = frame
-        guards, self.guards = self.guards, []
+        guards, self.guards = self.guards, ()
+        self._enter(frame)
         self.block(node.body)
-        self.frame, self.guards = outer, guards
         self._leave(frame, outer)
-        methods = tuple(n.name for n in node.body if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef)))
-        names = tuple(
-            t.id for n in node.body if isinstance(n, ast.Assign) for t in n.targets if isinstance(t, ast.Name)
-        )
-        keywords = tuple(f"{k.arg}={short_text(k.value)}" for k in node.keywords)
-        self.classes.append(
-            Class(
-                qualname,
-                node.lineno,
-                node.end_lineno or node.lineno,
-                tuple(filter(None, (dotted(b).replace(".[]", "").replace("[]", "") for b in node.bases))),
-                tuple(dotted(d) or "?" for d in node.decorator_list),
-                methods,
-                outer.index,
-                keywords,
-                names,
-                node.col_offset + 1,
-            )
-        )
+        self.guards = guards
+        self.classes.append(_class(node, qualname, decorators, outer.index))
 
     # -- bindings ---------------------------------------------------------------------------------------------------
 
@@ -320,15 +296,16 @@ class Walk:
         value = node.value
         first = node.targets[0]
         if (
-            isinstance(first, (ast.Tuple, ast.List))
+            first.__class__ in _SEQUENCES
             and isinstance(value, (ast.Tuple, ast.List))
-            and len(first.elts) == len(value.elts)
+            and len(first.elts) == len(value.elts)  # type: ignore[attr-defined]
         ):
-            for target, part in zip(first.elts, value.elts):
+            for target, part in zip(first.elts, value.elts):  # type: ignore[attr-defined]
                 self.expression(part, self._usage_of(target))
                 self.assign(target, part, node)
             return
-        self.expression(value, self._usage_of(first))
+        if self._table[value.__class__] is not None:
+            self.expression(value, self._usage_of(first))
         for target in node.targets:
             self.assign(target, value, node)
 
@@ -360,19 +337,10 @@ class Walk:
             name = target.id
             frame.bound.add(name)
             frame.definitions.setdefault(name, []).append(value)
-            path = access_path(value)
-            if path and name not in frame.aliases and path != name:
-                frame.aliases[name] = path
-            if isinstance(value, ast.Attribute) and value.attr in _CHANGING and frame.kind == "function":
-                frame.bound_methods[name] = value
-            if is_container(value):
-                frame.containers.append((name, value, node, annotation, self.flags))
-            if frame.kind == "module" and name == "__all__" and isinstance(value, (ast.List, ast.Tuple)):
-                self.all_names = tuple(
-                    e.value for e in value.elts if isinstance(e, ast.Constant) and isinstance(e.value, str)
-                )
-            if name in frame.globals or name in frame.nonlocals or frame.kind == "function":
-                self.event(name, self._rebind_op(name, value), "=", node, None, value)
+            if value.__class__ not in _PLAIN_VALUES:
+                self._assign_name(name, value, node, annotation)
+            if frame.kind == "function" or name in frame.globals or name in frame.nonlocals:
+                self.event(name, Op.REBIND, "=", node, None, value)
             return
         if isinstance(target, ast.Attribute):
             self.visit(target.value)
@@ -382,7 +350,7 @@ class Walk:
             frame.stores.append((path, value, node))
             if is_container(value):
                 frame.containers.append((path, value, node, annotation, self.flags))
-            self.event(path, self._rebind_op(path, value), "=", node, None, value)
+            self.event(path, Op.REBIND, "=", node, None, value)
         elif isinstance(target, ast.Subscript):
             self.visit(target.value)
             self.visit(target.slice)
@@ -390,7 +358,7 @@ class Walk:
             if isinstance(target.slice, ast.Slice):
                 op = Op.CLEAR if _is_empty(value) and not _has_bounds(target.slice) else Op.TRIM
                 self.event(path, op, "[:]=", node, target.slice, value)
-            elif _rebuilds(value, f"{path}[]"):
+            elif rebuilds(value, f"{path}[]"):
                 self.event(f"{path}[]", Op.TRIM, "=", node, None, value)
             else:
                 self.event(path, Op.GROW, "[]=", node, target.slice, value)
@@ -400,30 +368,19 @@ class Walk:
         elif isinstance(target, ast.Starred):
             self.assign(target.value, value, node)
 
-    def _rebind_op(self, path: str, value: ast.AST) -> int:
-        if isinstance(value, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
-            return Op.TRIM if access_path(value.generators[0].iter).startswith(path) else Op.REBIND
-        if (
-            isinstance(value, ast.Subscript)
-            and isinstance(value.slice, ast.Slice)
-            and access_path(value.value) == path
-        ):
-            return Op.TRIM
-        if isinstance(value, ast.BinOp):
-            if access_path(value.left) == path or access_path(value.right) == path:
-                return Op.TRIM if isinstance(value.op, (ast.Sub, ast.BitAnd)) else Op.GROW
-        elif isinstance(value, ast.Call):
-            if any(_reads_part(argument, path) for argument in value.args):
-                return Op.TRIM
-        elif (
-            isinstance(value, (ast.List, ast.Set, ast.Tuple))
-            and any(isinstance(e, ast.Starred) and access_path(e.value) == path for e in value.elts)
-        ) or (
-            isinstance(value, ast.Dict)
-            and any(k is None and access_path(v) == path for k, v in zip(value.keys, value.values))
-        ):
-            return Op.GROW
-        return Op.REBIND
+    def _assign_name(self, name: str, value: ast.AST, node: ast.AST, annotation: str) -> None:
+        frame = self.frame
+        path = access_path(value)
+        if path and name not in frame.aliases and path != name:
+            frame.aliases[name] = path
+        if isinstance(value, ast.Attribute) and value.attr in _CHANGING and frame.kind == "function":
+            frame.bound_methods[name] = value
+        if is_container(value):
+            frame.containers.append((name, value, node, annotation, self.flags))
+        if name == "__all__" and frame.kind == "module" and isinstance(value, (ast.List, ast.Tuple)):
+            self.all_names = tuple(
+                e.value for e in value.elts if isinstance(e, ast.Constant) and isinstance(e.value, str)
+            )
 
     def visit_AugAssign(self, node: ast.AugAssign) -> None:
         self.visit(node.value)
@@ -436,7 +393,7 @@ class Walk:
                 self.event(path, Op.GROW, "+=", node, None, node.value)
             return
         if isinstance(target, ast.Name):
-            self.load(target.id)
+            self.visit(target)
             self.frame.bound.add(target.id)
             self.frame.definitions.setdefault(target.id, []).append(node)
         if isinstance(node.op, (ast.Sub, ast.BitAnd)):
@@ -465,19 +422,20 @@ class Walk:
         if self.frame.kind == "module" and _is_main_test(node.test):
             self.script = True
         self._test(node.test)
-        self.guards.append(node.test)
+        guards = self.guards
+        self._guard(node.test)
         self.under(Flag.COND, node.body)
-        self.guards.pop()
+        self.guards = guards
         if node.orelse:
-            self.guards.append(ast.UnaryOp(ast.Not(), node.test))
+            self._guard(ast.UnaryOp(ast.Not(), node.test))
             self.under(Flag.COND, node.orelse)
-            self.guards.pop()
+            self.guards = guards
 
     def _test(self, node: ast.AST) -> None:
         self.expression(node, "test")
         for part in node.values if isinstance(node, ast.BoolOp) else (node,):
             inner = part.operand if isinstance(part, ast.UnaryOp) else part
-            if isinstance(inner, (ast.Name, ast.Attribute)):
+            if inner.__class__ in _NAMED:
                 self.use(inner, Use.TRUTH)
 
     def visit_While(self, node: ast.While) -> None:
@@ -486,9 +444,10 @@ class Walk:
         if forever and self.frame.kind == "function":
             self.frame.forever = True
             self.frame.endless = self.frame.endless or _is_endless(node)
-        self.guards.append(node.test)
+        guards = self.guards
+        self._guard(node.test)
         self.under(Flag.LOOP | (Flag.FOREVER if forever else 0), node.body)
-        self.guards.pop()
+        self.guards = guards
         self.block(node.orelse)
 
     def visit_For(self, node: ast.For | ast.AsyncFor) -> None:
@@ -571,7 +530,7 @@ class Walk:
         if raised.__class__ is not ast.Call:
             path = access_path(raised)
             if path:
-                self.frame.raises.append(RawRaise(path, raised, tuple(self.guards[-4:]), self.flags))
+                self.frame.raises.append(RawRaise(path, raised, self.guards, self.flags))
         self.expression(raised, "raise")
         if node.cause is not None:
             self.expression(node.cause, "raise")
@@ -607,18 +566,23 @@ class Walk:
     visit_YieldFrom = visit_Yield
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
+        if node.attr in _CALLBACKS:
+            self._handed_on(node)
+        handler = self._table[node.value.__class__]
+        if handler is not None:
+            before, self.usage = self.usage, "receiver"
+            handler(self, node.value)
+            self.usage = before
+
+    def _handed_on(self, node: ast.Attribute) -> None:
+        """A method that changes a container, and that is not called here."""
         attr = node.attr
-        if attr in SHRINK_METHODS or attr in CLEAR_METHODS:
-            self.event(
-                access_path(node.value),
-                Op.CLEAR if attr in CLEAR_METHODS else Op.SHRINK,
-                attr,
-                node,
-                flags=Flag.CALLBACK,
-            )
-        elif attr in ("append", "add", "put_nowait", "appendleft") and self.usage != "call":
+        if attr in CLEAR_METHODS:
+            self.event(access_path(node.value), Op.CLEAR, attr, node, flags=Flag.CALLBACK)
+        elif attr in SHRINK_METHODS:
+            self.event(access_path(node.value), Op.SHRINK, attr, node, flags=Flag.CALLBACK)
+        elif self.usage != "call":
             self.event(access_path(node.value), Op.GROW, attr, node, flags=Flag.CALLBACK)
-        self.expression(node.value, "receiver")
 
     def visit_Subscript(self, node: ast.Subscript) -> None:
         path = access_path(node.value)
@@ -629,38 +593,36 @@ class Walk:
         self.visit(node.slice)
 
     def visit_Compare(self, node: ast.Compare) -> None:
+        sides: list[Any] = [node.left, *node.comparators]
         for operator, right in zip(node.ops, node.comparators):
-            if isinstance(operator, (ast.In, ast.NotIn)):
+            if operator.__class__ is ast.In or operator.__class__ is ast.NotIn:
                 self.use(right, Use.IN)
-        for side in (node.left, *node.comparators):
-            if (
-                isinstance(side, ast.Call)
-                and isinstance(side.func, ast.Name)
-                and side.func.id == "len"
-                and side.args
-            ):
-                self.event(access_path(side.args[0]), Op.MEASURE, "len", node)
-            elif (
-                isinstance(side, ast.Call)
-                and isinstance(side.func, ast.Attribute)
-                and side.func.attr in ("qsize", "full", "__len__")
-            ):
-                self.event(access_path(side.func.value), Op.MEASURE, side.func.attr, node)
+        for side in sides:
+            if side.__class__ is ast.Call:
+                self._compared_call(side, node)
         self.usage = ""
-        for side in (node.left, *node.comparators):
-            self.visit(side)
+        self._visit_all(sides)
+
+    def _compared_call(self, call: Any, node: ast.Compare) -> None:
+        func = call.func
+        if isinstance(func, ast.Name):
+            if func.id == "len" and call.args:
+                self.event(access_path(call.args[0]), Op.MEASURE, "len", node)
+        elif isinstance(func, ast.Attribute) and func.attr in ("qsize", "full", "__len__"):
+            self.event(access_path(func.value), Op.MEASURE, func.attr, node)
 
     def visit_Call(self, node: ast.Call) -> None:
         func = node.func
         frame = self.frame
         usage = self.usage
         if isinstance(func, ast.Attribute):
-            self._method_call(node, func)
             name = func.attr
+            if name in _METHODS:
+                self._method_call(node, func)
             self.expression(func.value, "receiver")
         elif isinstance(func, ast.Name):
             name = func.id
-            frame.loads.add(name)
+            self.visit(func)
             if name in frame.bound_methods:
                 self._method_call(node, frame.bound_methods[name])
             if name == "len" and node.args:
@@ -673,38 +635,52 @@ class Walk:
             frame.call_names.add(text)
             if self.flags & Flag.FOREVER:
                 frame.loop_names.add(text)
-        if self._remember(node, name):
-            frame.calls.append(RawCall(node, frame.index, usage, tuple(self.guards[-4:]), self.flags))
-        for argument in node.args:
-            self._argument(argument, text)
-        for keyword in node.keywords:
-            self._argument(keyword.value, text)
-        self._helper_call(node, name)
+        arguments: list[Any] = node.args
+        if node.keywords:
+            arguments = arguments + [keyword.value for keyword in node.keywords]
+        if self._remember(arguments, name):
+            frame.calls.append(RawCall(node, frame.index, usage, self.guards, self.flags))
+        if arguments:
+            self._arguments(arguments, text)
+        if name not in _HELPERS or not self._helper_call(node, name):
+            for argument in arguments:
+                kind = argument.__class__
+                if kind is ast.Name or kind is ast.Attribute:
+                    self.event(access_path(argument), Op.ESCAPE, text or name, node)
 
-    def _argument(self, argument: ast.AST, callee: str) -> None:
-        value = argument.value if isinstance(argument, ast.Starred) else argument
-        kind = value.__class__
-        if kind is ast.Name or kind is ast.Attribute:
-            text = dotted(value)
-            if text:
-                self.frame.ref_names.add(text)
-                uses = self.frame.uses
-                uses[text] = uses.get(text, 0) | Use.PASS
-        self.expression(value, f"arg:{callee}")
+    def _arguments(self, arguments: list[Any], callee: str) -> None:
+        frame = self.frame
+        uses = frame.uses
+        table = self._table
+        before = self.usage
+        for argument in arguments:
+            value = argument.value if argument.__class__ is ast.Starred else argument
+            kind = value.__class__
+            if kind in _NAMED:
+                text = dotted(value)
+                if text:
+                    frame.ref_names.add(text)
+                    uses[text] = uses.get(text, 0) | Use.PASS
+            handler = table[kind]
+            if handler is not None:
+                self.usage = f"arg:{callee}"
+                handler(self, value)
+        self.usage = before
 
-    def _remember(self, node: ast.Call, name: str) -> bool:
+    def _remember(self, arguments: list[Any], name: str) -> bool:
         if _is_remembered(name):
             return True
-        if (
-            name in ("add", "record") and len(node.args) + len(node.keywords) > 1
-        ):  # a sink or a measurement, no set
+        if len(arguments) > 1 and name in ("add", "record"):  # a sink or a measurement, no set
             return True
-        return any(
-            argument.__class__ is ast.Lambda
-            or (argument.__class__ is ast.Name and argument.id in self.frame.functions)
-            or (argument.__class__ is ast.Attribute and access_path(argument).startswith("self."))
-            for argument in (*node.args, *(k.value for k in node.keywords))
-        )
+        for argument in arguments:
+            kind = argument.__class__
+            if (
+                (kind is ast.Name and argument.id in self.frame.functions)
+                or kind is ast.Lambda
+                or (kind is ast.Attribute and access_path(argument).startswith("self."))
+            ):
+                return True
+        return False
 
     def _method_call(self, node: ast.Call, func: ast.Attribute) -> None:
         attr = func.attr
@@ -722,12 +698,9 @@ class Walk:
         if attr in _READ_METHODS and path:
             self.frame.uses[path] = self.frame.uses.get(path, 0) | _READ_METHODS[attr]
 
-    def _helper_call(self, node: ast.Call, name: str) -> None:
+    def _helper_call(self, node: ast.Call, name: str) -> bool:
         arguments = node.args
-        if (
-            name in ("heappush", "heappushpop", "insort", "insort_left", "insort_right")
-            and len(arguments) > 1
-        ):
+        if name in _HEAP_GROWTH and len(arguments) > 1:
             self.event(access_path(arguments[0]), Op.GROW, name, node, None, arguments[1])
         elif name == "heappop" and arguments:
             self.event(access_path(arguments[0]), Op.SHRINK, name, node)
@@ -735,9 +708,73 @@ class Walk:
             base = access_path(arguments[0])
             self.event(f"{base}.{arguments[1].value!s}" if base else "", Op.REBIND, name, node)
         else:
-            for argument in (*arguments, *(k.value for k in node.keywords)):
-                if isinstance(argument, (ast.Name, ast.Attribute)):
-                    self.event(access_path(argument), Op.ESCAPE, dotted(node.func) or name, node)
+            return False
+        return True
+
+
+def _handlers(names: bool) -> dict[type, _Handler | None]:
+    """Return what visits each kind of node; None for leaves, to which names belong where nobody asks for them."""
+    table: dict[type, _Handler | None] = {
+        kind: getattr(Walk, f"visit_{name}", Walk.visit_fields)
+        for name, kind in vars(ast).items()
+        if isinstance(kind, type) and issubclass(kind, ast.AST)
+    }
+    leaves = [kind for kind in table if issubclass(kind, _MARKS)]
+    table.update(dict.fromkeys((*leaves, *_LEAVES, *(() if names else (ast.Name,)))))
+    return table
+
+
+_HANDLERS = _handlers(names=False)
+_NESTED_HANDLERS = _handlers(names=True)
+
+
+def _qualname(outer: Frame, name: str) -> str:
+    return f"{outer.qualname}.<locals>.{name}" if outer.kind == "function" else _join(outer.qualname, name)
+
+
+def _function_kind(name: str, decorators: tuple[str, ...]) -> str:
+    if decorators:
+        if any(d.endswith("property") for d in decorators):
+            return "property"
+        if "staticmethod" in decorators:
+            return "static"
+        if "classmethod" in decorators:
+            return "class"
+    return "class" if name in ("__init_subclass__", "__class_getitem__") else ""
+
+
+def _all_arguments(arguments: ast.arguments) -> list[ast.arg]:
+    found = arguments.args
+    if arguments.posonlyargs or arguments.kwonlyargs:
+        found = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+    extra = [argument for argument in (arguments.vararg, arguments.kwarg) if argument is not None]
+    return found + extra if extra else found
+
+
+def _defaults_of(arguments: ast.arguments) -> list[tuple[str, ast.expr]]:
+    found: list[tuple[str, ast.expr]] = []
+    if arguments.defaults:
+        names = [a.arg for a in (*arguments.posonlyargs, *arguments.args)]
+        found += zip(names[len(names) - len(arguments.defaults) :], arguments.defaults)
+    if arguments.kwonlyargs:
+        found += [(a.arg, d) for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults) if d is not None]
+    return found
+
+
+def _class(node: ast.ClassDef, qualname: str, decorators: tuple[str, ...], func: int) -> Class:
+    body = node.body
+    return Class(
+        qualname,
+        node.lineno,
+        node.end_lineno or node.lineno,
+        tuple(filter(None, (dotted(b).replace(".[]", "").replace("[]", "") for b in node.bases))),
+        decorators,
+        tuple(n.name for n in body if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))),
+        func,
+        tuple(f"{k.arg}={short_text(k.value)}" for k in node.keywords),
+        tuple(t.id for n in body if isinstance(n, ast.Assign) for t in n.targets if isinstance(t, ast.Name)),
+        node.col_offset + 1,
+    )
 
 
 def _runs_on(node: ast.While) -> bool:
@@ -765,10 +802,6 @@ def _sleeps(node: ast.While) -> bool:
     return False
 
 
-def _nothing(_: ast.AST) -> None:
-    return None
-
-
 def _join(prefix: str, name: str) -> str:
     return f"{prefix}.{name}" if prefix else name
 
@@ -786,9 +819,7 @@ def _has_bounds(node: ast.AST) -> bool:
 @lru_cache(maxsize=16384)
 def _is_remembered(name: str) -> bool:
     """Decide by the last part of a callee; code bases use few different ones."""
-    if name in _REMEMBERED or name.lstrip("_")[:1].isupper() or name in ("cls", "partial"):
-        return True
-    return WRAPPER.match(name) is not None
+    return name in _REMEMBERED or name.lstrip("_")[:1].isupper() or WRAPPER.match(name) is not None
 
 
 def _is_endless(node: ast.While) -> bool:
@@ -818,24 +849,6 @@ def _iterated(node: ast.AST) -> ast.AST:
     ):
         node = node.args[0]
     return node
-
-
-def _rebuilds(value: ast.AST, path: str) -> bool:
-    """`d[k] = [x for x in d[k] if ...]`, `d[k] = d[k][-n:]`: an entry made smaller."""
-    if isinstance(value, (ast.ListComp, ast.SetComp, ast.DictComp)):
-        return access_path(value.generators[0].iter).startswith(path)
-    if isinstance(value, ast.Subscript) and isinstance(value.slice, ast.Slice):
-        return access_path(value.value) == path
-    return isinstance(value, ast.Call) and bool(path) and any(_reads_part(a, path) for a in value.args)
-
-
-def _reads_part(argument: ast.AST, path: str) -> bool:
-    """`deque(self.x[-n:])`, `dict(kv for kv in self.x ...)`, `filter(f, self.x)`: a rebuild from a part of itself."""
-    if isinstance(argument, ast.Subscript) and isinstance(argument.slice, ast.Slice):
-        return access_path(argument.value) == path
-    if isinstance(argument, (ast.GeneratorExp, ast.ListComp)):
-        return access_path(argument.generators[0].iter).startswith(path)
-    return False
 
 
 def _grow_parts(
