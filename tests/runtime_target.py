@@ -129,3 +129,12 @@ def as_line(number, item):
         "attribute": probe.attribute,
         "types": probe.object_types,
     }
+
+
+def hear(opened, *kinds):
+    """Wait for a record of one of these kinds (or of a failure) and return it; earlier ones are dropped."""
+
+    def last():
+        return next((r for r in opened.read() if r["record"] in (*kinds, "failed")), None)
+
+    return wait_until(last)

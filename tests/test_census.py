@@ -1,0 +1,235 @@
+"""The census: what containers retain, and that copying a busy target harms neither it nor the copy."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from leakaudit.runtime import agent, census
+from leakaudit.runtime import census_child as child
+from tests.runtime_target import (
+    PATIENCE_S,
+    SERVE,
+    as_line,
+    ask,
+    channel,
+    finding,
+    hear,
+    interpreters,
+    running,
+    starter,
+    wait_until,
+)
+
+MIB = 2**20
+
+
+@pytest.fixture(autouse=True)
+def library(monkeypatch):
+    """The census uses the agent's functions; here they come from the module."""
+    monkeypatch.setattr(child, "library", vars(agent))
+    monkeypatch.setattr(child, "BORROWED", {})
+    agent.learn_types()
+
+
+def retained(*seeds):
+    found = child.Retained(list(seeds))
+    assert found.complete
+    return found
+
+
+def blob(size=1000):
+    return bytearray(size)
+
+
+def test_what_only_the_container_holds_is_retained():
+    held = [blob(), {"key": blob()}]
+    assert retained(held).size() > 2000
+
+
+def test_what_others_hold_too_is_not():
+    mine, shared = blob(), blob(50_000)
+    held = [mine, shared]
+    del mine
+    assert 1000 < retained(held).size() < 2000
+    assert len(shared) == 50_000
+
+
+def test_what_is_below_something_shared_is_not():
+    shared = {"deep": [blob(50_000)]}
+    held = [shared]
+    assert retained(held).size() < 1000
+    del shared
+    assert retained(held).size() > 50_000
+
+
+def test_cycles_inside_are_retained():
+    one, other = {"data": blob()}, {}
+    one["other"], other["one"] = other, one
+    held = [one]
+    del one, other
+    assert retained(held).size() > 1000
+
+
+def test_closures_retain_what_they_capture_and_not_their_module():
+    def subscribe():
+        updates = blob(30_000)
+        return lambda: updates
+
+    held = [subscribe() for _ in range(3)]
+    assert 90_000 < retained(held).size() < 100_000
+
+
+def test_instances_retain_their_attributes():
+    class Node:
+        def __init__(self):
+            self.data = blob(10_000)
+
+    held = {1: Node()}
+    found = retained(held)
+    assert 10_000 < found.size() < 12_000
+    assert sum(name.endswith("Node") for name in found.types()) == 1
+
+
+def test_several_containers_together_retain_what_they_share():
+    shared = blob(40_000)
+    one, other = [shared], [shared]
+    del shared
+    assert retained(one).size() < 1000
+    assert retained(one, other).size() > 40_000
+
+
+def test_the_census_does_not_count_its_own_references():
+    inner = [blob(20_000)]
+    outer = {"inner": inner}
+    named = {0: [outer], 1: [inner]}
+    del inner, outer
+    child.borrow(named)
+    sizes = child.measure(named, [], child.Clock(30.0))
+    assert sizes[0]["retained"] > sizes[1]["retained"] > 20_000
+    assert sizes[0]["holds"] == [1]
+    assert sizes[1]["holds"] == []
+
+
+def test_two_probes_of_one_container_are_measured_once():
+    held = [blob()]
+    named = {0: [held], 1: [held]}
+    child.borrow(named)
+    sizes = child.measure(named, [], child.Clock(30.0))
+    assert sizes[0] is sizes[1]
+    assert sizes[0]["holds"] == []
+
+
+def test_no_time_left_measures_nothing():
+    named = {0: [[blob()]]}
+    child.borrow(named)
+    assert "retained" not in child.measure(named, [], child.Clock(-1.0))[0]
+
+
+def test_a_container_that_reaches_everything_is_given_up(monkeypatch):
+    monkeypatch.setattr(child, "REACH_LIMIT", 10)
+    assert not child.Retained([[[i] for i in range(100)]]).complete
+
+
+def test_growing_containers_without_a_name_are_found():
+    held = list(range(100))
+    before = child.lengths([held])
+    assert child.anonymous(before, frozenset()) == []
+    held.extend(range(50))
+    assert [(id(obj), was) for obj, was in child.anonymous(before, frozenset())] == [(id(held), 100)]
+    assert child.anonymous(before, frozenset({id(held)})) == []
+
+
+def test_refusal_by_the_pause_that_copying_costs():
+    assert "would pause the target" in census.refusal(os.getpid(), 0.001)
+
+
+def test_refusal_by_memory(monkeypatch):
+    monkeypatch.setattr(census, "_headroom", lambda _: 1)
+    assert "less free memory" in census.refusal(os.getpid(), 1e6)
+
+
+def test_refusal_by_what_does_not_survive_a_fork(monkeypatch):
+    monkeypatch.setattr(census, "_unsafe_libraries", lambda _: "libcuda.so.1")
+    assert "libcuda.so.1" in census.refusal(os.getpid(), 1e6)
+
+
+def test_refusal_by_overcommit(monkeypatch, tmp_path):
+    (tmp_path / "overcommit").write_text("2\n")
+    monkeypatch.setattr(census, "_OVERCOMMIT", tmp_path / "overcommit")
+    assert "vm.overcommit_memory" in census.refusal(os.getpid(), 1e6)
+
+
+BUSY = """
+import gc, os, signal, socket, sys, threading, time
+signals = []
+signal.signal(signal.SIGCHLD, lambda *_: signals.append(1))
+os.register_at_fork(before=lambda: signals.append("before"), after_in_parent=lambda: signals.append("parent"))
+class Store:
+    def __init__(self): self.rows = [[i] * 5 for i in range(20000)]
+store = Store()
+left, right = socket.socketpair()
+steps = [0] * 4
+def spin(number):
+    while True:
+        steps[number] = (steps[number] + sum(range(50))) % 1000003
+for number in range(4):
+    threading.Thread(target=spin, args=(number,), daemon=True).start()
+def closed_at_once():
+    # If a copy held the other end, this would see no end of file.
+    left.close()
+    right.settimeout(5)
+    return right.recv(1) == b""
+"""
+
+
+@pytest.mark.parametrize("version", [v for v in interpreters() if v in ("3.8", "3.11", "3.13")])
+def test_a_busy_target_is_copied_again_and_again(tmp_path, version):
+    with running(BUSY + SERVE, tmp_path, interpreters()[version]) as process, channel() as opened:
+        ask(process, f"({starter(opened)})")
+        opened.put_lines(
+            "probes.jsonl", [as_line(0, finding("instance-attribute", "rows", "Store", process.args[-1]))]
+        )
+        opened.send(do="probes")
+        for name, content in census.tools().items():
+            opened.put(name, content)
+        for number in range(5):
+            opened.send(do="census", id=str(number), cpu_s=PATIENCE_S, light=number < 4, grew=[])
+            assert hear(opened, "census").get("done"), number
+            result = opened.fetch(f"census-{number}.json")
+            assert result["counts"]["0"] == [1, 20000]
+        assert result["containers"]["0"]["retained"] > 20000 * 5 * 8
+        assert result["containers"]["0"]["deep"] > 20000 * 5 * 8
+        assert result["live"]["pymalloc"] > MIB
+        assert ask(process, "closed_at_once()")
+        assert ask(process, "signals") == []
+        children = Path(f"/proc/{process.pid}/task").glob("*/children")
+        assert [pid for file in children for pid in file.read_text().split()] == []
+        before = ask(process, "steps")
+        wait_until(lambda: all(now != was for now, was in zip(ask(process, "steps"), before, strict=True)))
+
+
+def test_a_copy_that_hangs_is_ended(tmp_path):
+    with running(SERVE, tmp_path) as process, channel() as opened:
+        source = (
+            Path(agent.__file__)
+            .read_text()
+            .replace("CHILD_TRIES, CHILD_ALIVE_S = 3, 2.0", "CHILD_TRIES, CHILD_ALIVE_S = 2, 0.3")
+        )
+        os.unlink(f"{opened.inside}/agent.py")
+        opened.put("agent.py", source.encode())
+        cloner = Path(f"{opened.inside}/cloner.py")
+        text = cloner.read_text()
+        cloner.write_text(text.replace("        gc.disable()\n", "        import time; time.sleep(1000)\n"))
+        assert cloner.read_text() != text
+        ask(process, f"({starter(opened)})")
+        opened.send(do="census", id="first", cpu_s=20.0, light=True, grew=[])
+        assert hear(opened, "census")["done"] is False
+        assert Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text() == ""
+        assert ask(process, "1 + 1") == 2
+
+
+def test_the_tools_that_the_copy_imports_are_found():
+    assert set(census.tools()) == {"lib/objgraph.py", "lib/pympler/__init__.py", "lib/pympler/asizeof.py"}
