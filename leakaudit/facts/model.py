@@ -110,6 +110,7 @@ class Class(msgspec.Struct, frozen=True, array_like=True, gc=False):
     keywords: tuple[str, ...] = ()
     names: tuple[str, ...] = ()  # plain class-level names, in order
     column: int = 1
+    captures: tuple[str, ...] = ()  # names that the class body itself takes from the function around it
 
 
 class Container(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -270,7 +270,8 @@ class Walk:
         self.block(node.body)
         self._leave(frame, outer)
         self.guards = guards
-        self.classes.append(_class(node, qualname, decorators, outer.index))
+        taken = sorted(n for n in frame.loads if outer.is_local(n) and not frame.is_local(n)) if nested else ()
+        self.classes.append(_class(node, qualname, decorators, outer.index, tuple(taken)))
 
     # -- bindings ---------------------------------------------------------------------------------------------------
 
@@ -761,7 +762,9 @@ def _defaults_of(arguments: ast.arguments) -> list[tuple[str, ast.expr]]:
     return found
 
 
-def _class(node: ast.ClassDef, qualname: str, decorators: tuple[str, ...], func: int) -> Class:
+def _class(
+    node: ast.ClassDef, qualname: str, decorators: tuple[str, ...], func: int, captures: tuple[str, ...]
+) -> Class:
     body = node.body
     return Class(
         qualname,
@@ -774,6 +777,7 @@ def _class(node: ast.ClassDef, qualname: str, decorators: tuple[str, ...], func:
         tuple(f"{k.arg}={short_text(k.value)}" for k in node.keywords),
         tuple(t.id for n in body if isinstance(n, ast.Assign) for t in n.targets if isinstance(t, ast.Name)),
         node.col_offset + 1,
+        captures,
     )
 
 
