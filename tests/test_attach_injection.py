@@ -30,7 +30,7 @@ UNTIL = (
 )  # fmt: skip
 WORKING = ("asyncio_until", "busy_until", "allocating_until", "allocating_join_until", "timer_storm_until")
 ATTACHES = 2
-LASTS_S = 2.5
+LASTS_S = 3.0
 # A wait that our last visit made to begin again would last LATE_S + LASTS_S.
 LATE_S = 1.8
 

@@ -45,6 +45,7 @@ class Way:
 
 @pytest.fixture
 def ways(monkeypatch: pytest.MonkeyPatch) -> tuple[Injector, ...]:
+    monkeypatch.setattr(ladder, "UNPROVEN", (Way("daring", None),))
     ways = (Way("first", "too old"), Way("second", None), Way("third", None), Way("fourth", "no gdb"))
     monkeypatch.setattr(ladder, "INJECTORS", ways)
     return ways
@@ -81,13 +82,30 @@ def test_every_way_is_reported(ways: tuple[Injector, ...]) -> None:
         ("second", True),
         ("third", True),
         ("fourth", False),
+        ("daring", False),
     ]
+    assert reports[-1].reason == "only when asked for by name"
     assert reports[0].reason == "too old"
 
 
 def test_names_are_unique() -> None:
-    names = [injector.name for injector in ladder.INJECTORS]
+    names = [injector.name for injector in (*ladder.INJECTORS, *ladder.UNPROVEN)]
     assert len(set(names)) == len(names)
+
+
+def test_unproven_way_is_chosen_only_by_name(
+    ways: tuple[Injector, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert ladder.choose(TARGET, "daring").name == "daring"
+    monkeypatch.setattr(ladder, "INJECTORS", (Way("first", "too old"),))
+    with pytest.raises(AttachError):
+        ladder.choose(TARGET)
+
+
+def test_unproven_register_files_are_reached_only_by_name() -> None:
+    arm = replace(TARGET, runtime=replace(TARGET.runtime, elf_machine=183))
+    assert PendingCall().available(arm) == "not for this processor"
+    assert "does not export" in str(ladder.UNPROVEN[0].available(arm))
 
 
 def test_unknown_processor_closes_the_pending_call() -> None:

@@ -103,19 +103,21 @@ def test_number_that_no_process_has(pid: int) -> None:
 
 
 def test_not_python() -> None:
-    with running_sleep() as process:
-        error = refusal(process.pid)
-    assert "is not a Python process" in error.cause
-
-
-def running_sleep() -> subprocess.Popen[str]:
-    return subprocess.Popen(("sleep", "30"), text=True)
+    process = subprocess.Popen(("sleep", "30"))
+    try:
+        # Until it has replaced itself, the child is a copy of this Python.
+        assert reaches(lambda: Path(f"/proc/{process.pid}/comm").read_text() == "sleep\n")
+        assert f"process {process.pid} (" in refusal(process.pid).cause
+        assert "is not a Python process" in refusal(process.pid).cause
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_zombie() -> None:
     process = subprocess.Popen(("true",))
     try:
-        assert reaches(process.pid, "Z")
+        assert reaches(lambda: procfs.state(process.pid) == "Z")
         error = refusal(process.pid)
         assert error.cause == f"process {process.pid} has ended"
         assert f"its parent {os.getpid()}" in error.remedy
@@ -130,20 +132,20 @@ def test_main_thread_that_ended() -> None:
         "ctypes.CDLL(None).pthread_exit(None)\n"
     )
     with started((OURS.path, "-c", script)) as process:
-        assert reaches(process.pid, "Z")
+        assert reaches(lambda: procfs.state(process.pid) == "Z")
         assert refusal(process.pid).cause == f"the main thread of process {process.pid} has ended"
 
 
-def reaches(pid: int, state: str) -> bool:
+def reaches(condition: Callable[[], bool]) -> bool:
     deadline = time.monotonic() + 10
-    while procfs.state(pid) != state and time.monotonic() < deadline:
+    while not condition() and time.monotonic() < deadline:
         time.sleep(0.01)
-    return procfs.state(pid) == state
+    return condition()
 
 
 def test_suspended(sleeping: subprocess.Popen[str]) -> None:
     sleeping.send_signal(signal.SIGSTOP)
-    assert reaches(sleeping.pid, "T")
+    assert reaches(lambda: procfs.state(sleeping.pid) == "T")
     error = refusal(sleeping.pid)
     assert (error.cause, error.remedy) == (
         f"process {sleeping.pid} is suspended",
@@ -165,8 +167,7 @@ def test_traced_by_another(sleeping: subprocess.Popen[str], tmp_path: Path) -> N
     tracing = threading.Thread(target=guardian.run, args=(trace, 20))
     tracing.start()
     try:
-        while not seized.exists():
-            time.sleep(0.01)
+        assert reaches(seized.exists)
         error = refusal(sleeping.pid)
         comm = Path("/proc/self/comm").read_text().strip()
         assert f"process {sleeping.pid} is already traced by {comm} (pid " in error.cause
@@ -189,9 +190,7 @@ def test_ourselves() -> None:
 
 def test_thread_id(sleeping: subprocess.Popen[str]) -> None:
     with running(OURS, "join_until") as process:
-        deadline = time.monotonic() + 10
-        while len(os.listdir(f"/proc/{process.pid}/task")) < 2 and time.monotonic() < deadline:
-            time.sleep(0.01)
+        assert reaches(lambda: len(os.listdir(f"/proc/{process.pid}/task")) > 1)
         tid = max(map(int, os.listdir(f"/proc/{process.pid}/task")))
         error = refusal(tid)
     assert error.cause == f"{tid} is a thread, not a process"

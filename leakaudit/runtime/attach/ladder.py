@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING
 from leakaudit.errors import AttachError, UsageError
 from leakaudit.runtime.attach.gdb import Gdb
 from leakaudit.runtime.attach.pending_call import PendingCall
+from leakaudit.runtime.attach.registers import MACHINES, PROVEN
 from leakaudit.runtime.attach.remote_exec import RemoteExec
 
 if TYPE_CHECKING:
     from leakaudit.runtime.attach.injector import Injector
     from leakaudit.runtime.attach.target import Target
 
+#: Best first.
 INJECTORS: tuple[Injector, ...] = (RemoteExec(), PendingCall(), Gdb())
+#: Never chosen unless asked for: register files that no machine has proven yet.
+UNPROVEN: tuple[Injector, ...] = (PendingCall("pending-call-unproven", frozenset(MACHINES) - PROVEN),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,23 +32,31 @@ class RungReport:
 
 def rungs(target: Target) -> tuple[RungReport, ...]:
     """Report on every way into the target, best first."""
-    reasons = [(injector, injector.available(target)) for injector in INJECTORS]
-    return tuple(RungReport(injector.name, reason is None, reason or "open") for injector, reason in reasons)
+    proven = [_report(injector, injector.available(target)) for injector in INJECTORS]
+    unproven = [
+        _report(injector, injector.available(target) or "only when asked for by name")
+        for injector in UNPROVEN
+    ]
+    return (*proven, *unproven)
+
+
+def _report(injector: Injector, reason: str | None) -> RungReport:
+    return RungReport(injector.name, reason is None, reason or "open")
 
 
 def choose(target: Target, method: str = "auto") -> Injector:
     """Return the best open way, or the named one; raises AttachError where it is closed, UsageError for a wrong name."""
-    names = [injector.name for injector in INJECTORS]
-    if method != "auto" and method not in names:
-        raise UsageError(f"there is no attach method {method!r}", f"choose one of auto, {', '.join(names)}")
-    closed = []
-    for injector in INJECTORS:
-        if method in ("auto", injector.name):
-            reason = injector.available(target)
-            if reason is None:
-                return injector
-            closed.append(f"{injector.name}: {reason}")
+    candidates = (
+        INJECTORS if method == "auto" else [each for each in (*INJECTORS, *UNPROVEN) if each.name == method]
+    )
+    if not candidates:
+        names = ", ".join(injector.name for injector in INJECTORS)
+        raise UsageError(f"there is no attach method {method!r}", f"choose one of auto, {names}")
+    reasons = {injector.name: injector.available(target) for injector in candidates}
+    for injector in candidates:
+        if reasons[injector.name] is None:
+            return injector
+    closed = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
     raise AttachError(
-        f"no way into process {target.pid} is open ({'; '.join(closed)})",
-        "start it with `leakaudit run` instead",
+        f"no way into process {target.pid} is open ({closed})", "start it with `leakaudit run` instead"
     )

@@ -27,6 +27,7 @@ NEEDED = (
     "PyErr_Clear",
     "PyErr_Fetch",
     "PyErr_Occurred",
+    "PyThread_get_thread_ident",
     "PyThreadState_SetAsyncExc",
     "Py_DecRef",
 )
@@ -136,7 +137,8 @@ def _make_pending_calls(thread: StoppedThread, target: Target) -> bool:
     served = not _call(thread, target, "Py_MakePendingCalls") & 0xFFFFFFFF
     _call(thread, target, "PyErr_Clear")
     if references[0]:
-        _call(thread, target, "PyThreadState_SetAsyncExc", thread.saved.thread_pointer, references[0])
+        ident = _call(thread, target, "PyThread_get_thread_ident")
+        _call(thread, target, "PyThreadState_SetAsyncExc", ident, references[0])
     for reference in references:
         _call(thread, target, "Py_DecRef", reference)
     return served

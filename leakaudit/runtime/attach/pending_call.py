@@ -13,6 +13,7 @@ from __future__ import annotations
 import signal
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ from leakaudit.errors import AttachError
 from leakaudit.runtime.attach import buffer, guardian, main_thread, procfs
 from leakaudit.runtime.attach.injector import Injection
 from leakaudit.runtime.attach.ptrace import NotNowError, TraceError
-from leakaudit.runtime.attach.registers import MACHINES
+from leakaudit.runtime.attach.registers import PROVEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,15 +49,18 @@ def one_line(source: bytes) -> bytes:
     return f"__import__('builtins').exec({_GUARD!r}, {{'__name__': '__leakaudit__', 'source': {source!r}}})".encode()
 
 
+@dataclass(frozen=True, slots=True)
 class PendingCall:
     """The injector for every CPython that has no PEP 768, and the fallback for those that have it."""
 
-    name = "pending-call"
+    name: str = "pending-call"
+    #: The ELF machine numbers that it is for.
+    machines: frozenset[int] = PROVEN
 
     def available(self, target: Target) -> str | None:
         """Return why this way is closed for the target, or None when it is open."""
-        if target.runtime.elf_machine not in MACHINES:
-            return "this processor's registers are not known to leakaudit"
+        if target.runtime.elf_machine not in self.machines:
+            return "not for this processor"
         missing = [name for name in main_thread.NEEDED if name not in target.runtime.symbols]
         if missing:
             return f"{target.runtime.path} does not export {', '.join(missing)}"

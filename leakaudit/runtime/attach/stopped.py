@@ -78,7 +78,7 @@ class StoppedThread:
         self._owner = threading.get_ident()
         self._type = registers
         self.saved = self._general()
-        self._others = [(kind, self._other(kind)) for kind in registers.other_sets]
+        self._others = [(kind, content) for kind in registers.other_sets for content in self._other(kind)]
         self._mask = ctypes.c_uint64()
         self._request(GETSIGMASK, 8, ctypes.addressof(self._mask))
         blocked = ctypes.c_uint64(_ALL_BUT_SYNCHRONOUS)
@@ -95,8 +95,8 @@ class StoppedThread:
         too when it waits for a lock for `limit_s`: for functions that hold nothing while they wait. Both raise
         NotNowError; TraceError when the function faults.
         """
-        stack = (self.saved.sp - _STACK_GAP) // 16 * 16 - 8
-        self.memory.write(stack, bytes(8))
+        stack = (self.saved.sp - _STACK_GAP) // 16 * 16
+        self.memory.write(stack - 16, bytes(16))
         registers = self._general()
         registers.start_call(function, arguments, stack)
         self._set_general(registers)
@@ -125,7 +125,7 @@ class StoppedThread:
 
     def waits_in(self) -> str | None:
         """Return the name of the system call that the stop interrupted and that will go on, or None; raises OSError."""
-        number = self.saved.blocked_in()
+        number = self._blocked_in(self.saved)
         names = {known: name for name, known in self._type.syscalls.items()}
         if number is None:
             return None
@@ -157,6 +157,13 @@ class StoppedThread:
                 with suppress(ProcessLookupError):
                     os.kill(self.tid, number)
 
+    def _blocked_in(self, registers: Registers) -> int | None:
+        try:
+            code = self.memory.read(registers.pc - 4, 8)
+        except OSError:  # at the edge of a mapping, where no thread waits
+            code = bytes(8)
+        return registers.blocked_in(code)
+
     def _syscall_instruction(self) -> int:
         wanted = self._type.syscall_instruction
         for mapping in procfs.read_maps(self.tid):
@@ -175,7 +182,7 @@ class StoppedThread:
             except TimeoutError:
                 self._request(INTERRUPT)
                 stop = wait_for_stop(self.tid, math.inf)
-                if self._general().blocked_in() == self._type.syscalls["futex"]:
+                if stop.event and self._blocked_in(self._general()) == self._type.syscalls["futex"]:
                     raise NotNowError("its queue of pending calls is in use") from None
             if not stop.event and stop.signal not in _STOP_SIGNALS:
                 return stop
@@ -191,10 +198,13 @@ class StoppedThread:
     def _set_general(self, registers: Registers) -> None:
         self._register_set(SETREGSET, _NT_PRSTATUS, registers)
 
-    def _other(self, kind: int) -> ctypes.Array[ctypes.c_char]:
+    def _other(self, kind: int) -> list[ctypes.Array[ctypes.c_char]]:
         room = ctypes.create_string_buffer(_REGISTER_SET_SIZE)
-        size = self._register_set(GETREGSET, kind, room)
-        return (ctypes.c_char * size).from_buffer_copy(room)
+        try:
+            size = self._register_set(GETREGSET, kind, room)
+        except OSError:  # this processor has no such registers
+            return []
+        return [(ctypes.c_char * size).from_buffer_copy(room)]
 
     def _register_set(
         self, code: int, kind: int, content: ctypes.Array[ctypes.c_char] | ctypes.Structure
