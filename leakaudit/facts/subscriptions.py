@@ -1,0 +1,312 @@
+"""Callables that are registered and whose handle is dropped: what they pin, who keeps them, whether they are taken out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from leakaudit.facts.answers import Answer, words
+from leakaudit.facts.linked import Place, Subject
+from leakaudit.facts.model import Call, Flag, Function, Op
+from leakaudit.facts.registrations import registers
+
+if TYPE_CHECKING:
+    from leakaudit.facts.project import Project
+
+#: Callees that look like registrations but run the callable once and forget it, or hold it weakly by default.
+_FORGETTING = re.compile(
+    r"^(add_(job|timeout|future|task|argument|route|url_rule|middleware|command|subparser|parser|executor_job|node|edge|resource|view|api_route|signal_handler|reader|writer|"
+    r"background_task|cleanup|extension|option|field|column|callback_from_signal|child|children|system_message|server|periodic_task|hassio_\w+)|"
+    r"call_\w+|\w*done_callback|add_callbacks|add_next_tick_callback|registerAs|set_\w*(result|exception|value|state|attribute|timer|timeout|interval|name|level|defaults?|text|debug)|spawn_callback|add_event_loop_\w+|"
+    r"install_\w+|bind_\w+|observe_\w*|append|appendleft|insert|put|put_nowait|setdefault|add|extend|then|finalize|receiver|connect|on_off|addCallbacks?|addErrback|addBoth|addCleanup|"
+    r"attach_function|watch_function|run_\w+|add_to_\w+|set_defaults|bind)$"
+)
+_UNDO = frozenset(
+    "remove un unregister deregister unsubscribe off discard detach disconnect dispose cancel clear delete del reset pop unlisten unwatch unbind unhook "
+    "unobserve stop close release drop unlink".split()
+)
+_PLAIN_UNDO = frozenset(
+    "unregister deregister unsubscribe off detach disconnect dispose unlisten unwatch unhook unobserve".split()
+)
+#: Finalizers have a rule of their own.
+_ELSEWHERE = frozenset({"x:atexit.register", "x:weakref.finalize"})
+#: `app.on_shutdown.append(f)`: putting into a list of another object registers when the list is named so.
+_PUTS = frozenset({"append", "add", "insert", "appendleft"})
+_HOOKS = re.compile(
+    r"^on_[a-z]|(handlers|callbacks|listeners|hooks|observers|subscribers|cbs|watchers|signals|finalizers)$"
+)
+#: Words for what outlives its users.
+_LASTING = frozenset(
+    "client app application server bus hub manager engine parent page window document broker context registry dispatcher emitter signals events "
+    "scheduler reactor pool root runtime hass bot kernel controller bridge gateway coordinator".split()
+)
+_SLOT = re.compile(r"^(register|set|add|install)(_\w+)?$")
+_EVENTS = re.compile(r"listener|subscriber|observer|watcher")
+_ONCE = re.compile(
+    r"^(not )?(self\.)?\w*(registered|installed|initialized|initialised|subscribed|connected|started|setup_done|_done|hooked)\w*$|^hasattr\(|^not .* in "
+)
+_CONSTRUCTORS = frozenset({"__init__", "__new__", "__post_init__", "__attrs_post_init__"})
+#: Receivers that run what they are given once.
+_LOOPS = frozenset("loop io_loop ioloop _loop event_loop future fut deferred d reactor".split())
+_VERBS = frozenset(
+    "add register on subscribe listen watch observe hook attach install set connect bind async".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """`call` in function `function` registers a callable. `pins` is the class whose instance it keeps, or None.
+
+    `source` answers how the registry relates to the instance: global, passed-in, lasting (by its name), argument (of the
+    method), short, own, self, unknown. `undone` is yes or no.
+    """
+
+    path: str
+    call: Call
+    function: Function
+    owner: Place | None
+    what: str
+    pins: Place | None
+    source: Answer
+    registry: Subject | None
+    undone: Answer
+    captures: tuple[str, ...] = ()
+
+    @property
+    def verb(self) -> str:
+        """The bare name of the registering call."""
+        return _last(self.call.callee)
+
+    @property
+    def replaces(self) -> str:
+        """Why a later registration takes the place of this one, or ""."""
+        keyed = any(a.startswith(("const:", "global:", "attr:", "class:")) for a in self.call.args[:1])
+        if self.verb.startswith("set_"):
+            return f"`{self.verb}` replaces the one before"
+        if keyed and _SLOT.match(self.verb) and not _EVENTS.search(self.verb):
+            return f"`{self.verb}` keeps one for each name"
+        return ""
+
+    @property
+    def once(self) -> str:
+        """Why it is registered or called no more than once, or ""."""
+        if re.search(r"(^|_)(once|shutdown|stop|exit|quit|close)(_|$)", self.verb):
+            return f"`{self.verb}` is called once, at the end"
+        guard = next((g for g in self.call.guards if _ONCE.search(g)), "")
+        return f"guarded by `{guard}`" if guard else ""
+
+
+class Subscriptions:
+    """Finds them in one project; keeps what it looked up."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+
+    def __iter__(self) -> Iterator[Subscription]:
+        """Yield the registrations whose result is dropped."""
+        for path, facts in self._project.files.items():
+            for call in facts.calls:
+                if call.usage == "drop" and call.func >= 0 and self._keeps(call):
+                    found = self._subscription(path, call, facts.functions[call.func])
+                    if found is not None:
+                        yield found
+
+    def _keeps(self, call: Call) -> bool:
+        name = _last(call.callee)
+        receiver = call.callee.replace(":", ".").split(".")[-2:-1]
+        if ("weak", "const:True") in call.keywords or call.callee in _ELSEWHERE:
+            return False
+        if name == "connect":
+            return ("weak", "const:False") in call.keywords
+        if name in _PUTS:
+            return bool(receiver) and _HOOKS.search(receiver[0]) is not None and call.callee.count(".") > 1
+        return registers(call.callee) and not _FORGETTING.match(name) and not _LOOPS & set(receiver)
+
+    def _subscription(self, path: str, call: Call, function: Function) -> Subscription | None:
+        owner = self._owner(path, function)
+        for position, argument in (*enumerate(call.args), *call.keywords):
+            tag = argument.partition("|")[0]
+            what, pins, captures = self._callable(path, call, tag, owner)
+            if what:
+                registry, opaque = self._registry(path, call, position)
+                if not opaque:
+                    return None
+                source = self._source(path, call, function, owner)
+                undone = self._undone(path, call, owner, what, registry)
+                return Subscription(
+                    path, call, function, owner, what, pins, source, registry, undone, captures
+                )
+        return None
+
+    def _owner(self, path: str, function: Function) -> Place | None:
+        """The class whose method the call stands in, also through nested functions."""
+        current: Function | None = function
+        while current is not None:
+            if current.cls:
+                return Place(path, current.cls)
+            current = self._project.function(path, current.parent)
+        return None
+
+    def _callable(
+        self, path: str, call: Call, tag: str, owner: Place | None
+    ) -> tuple[str, Place | None, tuple[str, ...]]:
+        """Return (name, the class whose instance it pins, what it captures); ("", None, ()) for what is no callable."""
+        if tag.startswith("bound:i:"):
+            cls, _, method = tag[8:].rpartition(".")
+            at = self._project.method(Place(path, cls), method)
+            found = self._project.function(*at) if at is not None else None
+            if found is not None and found.kind != "property":
+                return f"self.{method}", Place(path, cls), ("self",)
+        elif tag == "lambda" or tag.startswith("closure:"):
+            closure = self._closure(path, call, tag)
+            if closure is not None and closure.captures:
+                return closure.name, owner if "self" in closure.captures else None, closure.captures
+        return "", None, ()
+
+    def _closure(self, path: str, call: Call, tag: str) -> Function | None:
+        if tag.startswith("closure:"):
+            index = self._project.function_named(path, tag[8:])
+            return self._project.function(path, index) if index is not None else None
+        inside = (
+            f for f in self._project.files[path].functions if f.name == "<lambda>" and f.parent == call.func
+        )
+        return next((f for f in inside if call.line <= f.line <= call.end_line), None)
+
+    # -- who keeps it -----------------------------------------------------------------------------------------------
+
+    def _source(self, path: str, call: Call, function: Function, owner: Place | None) -> Answer:
+        scope, _, rest = call.callee.partition(":")
+        text = rest.rpartition(".")[0]
+        if call.receiver[:1] == ("self",):
+            return Answer("self", "the instance registers with itself", path, call.line)
+        if scope == "x" and self._project.callee(call.callee, path, call.func) is None:
+            return Answer("global", f"`{rest}` belongs to the whole process", path, call.line)
+        if scope == "m" and "." in rest:
+            return Answer("global", f"`{text}` is a global", path, call.line)
+        root = next((t for t in call.receiver if t.startswith(("param:", "bound:", "local:", "global:"))), "")
+        if root.startswith("param:"):
+            return self._parameter(path, call, function, root.split(":")[1])
+        if root.startswith("bound:i:") and owner is not None:
+            return self._attribute(path, root[8:].rpartition(".")[2], owner)
+        return Answer("unknown", "nothing tells how long the registry lives", path, call.line)
+
+    def _parameter(self, path: str, call: Call, function: Function, name: str) -> Answer:
+        """An argument of the constructor outlives the instance; one of another method may be what the event is about."""
+        scope, _, rest = call.callee.partition(":")
+        place = self._project.class_named(rest.rpartition(".")[0], path) if scope == "t" else None
+        if place is not None and self._project.lifetimes.of_class(place).value in ("short", "likely-short"):
+            return Answer("short", f"`{name}` is a `{place.name}`, which does not live long", path, call.line)
+        if function.name in _CONSTRUCTORS or set(words(name)) & _LASTING:
+            return Answer("passed-in", f"`{name}` came in as an argument", path, call.line)
+        return Answer("argument", f"`{name}` is what `{function.name}` is about", path, call.line)
+
+    def _attribute(self, path: str, name: str, owner: Place) -> Answer:
+        """Where `self.name` comes from: an argument of the constructor, or made by the instance."""
+        for base in self._project.mro(owner):
+            for _stored, origin, line, _ in self._stored.get(base.path, {}).get(f"i:{base.name}.{name}", ()):
+                first = origin.partition("|")[0]
+                if first.startswith("param:"):
+                    return Answer("passed-in", f"`self.{name}` came in as an argument", base.path, line)
+                if first.startswith(("new:", "call:", "literal:")):
+                    return Answer("own", f"`self.{name}` is made by the instance itself", base.path, line)
+        if set(words(name)) & _LASTING:
+            return Answer(
+                "lasting", f"`self.{name}` is named like something that outlives the instance", path, 0
+            )
+        return Answer("unknown", f"nothing tells where `self.{name}` comes from", path, 0)
+
+    @cached_property
+    def _stored(self) -> dict[str, dict[str, list[tuple[str, str, int, int]]]]:
+        found: dict[str, dict[str, list[tuple[str, str, int, int]]]] = {}
+        for path, facts in self._project.files.items():
+            by_owner = found.setdefault(path, {})
+            for item in facts.stored:
+                by_owner.setdefault(item[0], []).append(item)
+        return found
+
+    def _registry(self, path: str, call: Call, position: int | str) -> tuple[Subject | None, bool]:
+        """The container that keeps the callable; and False where the callee can be read, and keeps nothing."""
+        target = self._project.callee(call.callee, path, call.func)
+        function = self._project.function(*target) if target is not None else None
+        if target is None or function is None:
+            return None, True
+        names = [p.name for p in function.params if not p.name.startswith("*")]
+        names = names[1:] if function.cls and function.kind != "static" else names
+        name = names[position] if isinstance(position, int) and position < len(names) else position
+        for subject, parameters in self._grown.get(target, ()):
+            if name in parameters:
+                return subject, True
+        return None, bool(set(function.calls)) and not self._grown.get(target)
+
+    @cached_property
+    def _grown(self) -> dict[tuple[str, int], list[tuple[Subject, frozenset[str]]]]:
+        """Function -> the containers that it puts its parameters into."""
+        found: dict[tuple[str, int], list[tuple[Subject, frozenset[str]]]] = {}
+        for subject in self._project.subjects.values():
+            for seen in subject.events(Op.GROW):
+                tags = (*seen.event.value_origins, *seen.event.key_origins)
+                names = frozenset(t.split(":")[1] for t in tags if t.startswith("param:"))
+                if names and seen.event.func >= 0:
+                    found.setdefault((seen.path, seen.event.func), []).append((subject, names))
+        return found
+
+    # -- is it taken out again --------------------------------------------------------------------------------------
+
+    def _undone(
+        self, path: str, call: Call, owner: Place | None, what: str, registry: Subject | None
+    ) -> Answer:
+        if registry is not None and (
+            registry.container.weak or self._project.cleanup(registry).grade == "bound"
+        ):
+            return Answer(
+                "yes",
+                f"`{registry.name}` holds it weakly or is bounded",
+                registry.path,
+                registry.container.line,
+            )
+        verb, receiver = _last(call.callee), call.callee.rpartition(".")[0]
+        for function in self._functions(path, owner, call):
+            for name in (*function.calls, *function.refs):
+                if undoes(_last(name), verb):
+                    return Answer("yes", f"`{function.name}` calls `{_last(name)}`", path, function.line)
+                if receiver and name.rpartition(".")[0] == receiver and set(words(_last(name))[:2]) & _UNDO:
+                    return Answer(
+                        "yes",
+                        f"`{function.name}` calls `{_last(name)}` of what it is registered with",
+                        path,
+                        function.line,
+                    )
+        if call.flags & Flag.CALLBACK:
+            return Answer("yes", "handed on", path, call.line)
+        return Answer("no", f"nothing takes `{what}` out again", path, call.line)
+
+    def _functions(self, path: str, owner: Place | None, call: Call) -> Iterator[Function]:
+        """The functions that may undo it: those of the class and its bases, or of the function around the call."""
+        if owner is None:
+            top = self._project.files[path].functions[call.func].qualname.partition(".")[0]
+            yield from (f for f in self._project.files[path].functions if f.qualname.partition(".")[0] == top)
+            return
+        for base in self._project.mro(owner):
+            prefix = f"{base.name}."
+            yield from (f for f in self._project.files[base.path].functions if f.qualname.startswith(prefix))
+
+
+def undoes(name: str, verb: str) -> bool:
+    """Tell whether a call of `name` takes out what a call of `verb` put in."""
+    parts = words(name)
+    if not parts or not (set(parts[:2]) & _UNDO or parts[0].startswith("un")):
+        return False
+    nouns = set(words(verb)) - _VERBS
+    nouns |= {noun.removesuffix("s") for noun in nouns} | {f"{noun}s" for noun in nouns}
+    rest = set(parts) - _UNDO - {"async", "all"}
+    if nouns & rest:
+        return True
+    generic = not rest - {"listener", "handler", "callback", "observer", "listeners"}
+    return generic and (parts[0] in _PLAIN_UNDO or parts[0].startswith("un") or (bool(rest) and not nouns))
+
+
+def _last(callee: str) -> str:
+    return callee.replace(":", ".").rpartition(".")[2]
