@@ -19,12 +19,10 @@ _ROUTE = re.compile(
     r"receiver|job|scheduled_job|cron|rpc|expose|view_config|action|api_view|require_POST|require_GET|login_required|csrf_exempt|trigger|webhook|subscribe|consumer|actor)(\.\(\))?$"
 )
 _EVENT_NAMES = re.compile(
-    r"^(on_|handle_|handle$|_handle|process_|_process|receive|recv|_recv|consume|_consume|dispatch|_dispatch|do_(GET|POST|PUT|DELETE|HEAD|PATCH)$|"
-    r"(data|line|message|string|request|response|datagram|eof|frame)_?[rR]eceived|connection_?(made|lost|Made|Lost)|feed|publish|emit|notify|"
-    r"_on_|__call__$|execute|_execute|enqueue|submit|schedule|send|_send|request|_request|fetch|query|get_or_create|acquire|open_session|"
-    r"create_session|start_session|log$|record|track|observe|trace|span|tick|poll|step$|train|forward$|training_step|iterate|next_|read|write|push|upload|"
-    r"download|call$|invoke|apply_async|run_task|run_job|render|resolve|lookup|before_|after_|connect$|_connect|login|message|async_update|_async_update|"
-    r"[A-Z][a-z]+[A-Z]?\w*$)"
+    r"^(_?on_|_?handle(_|$)|_?process_(message|event|request|task|job|item|packet|frame|update|command|data|query|response|batch|record)|_?receive|_?recv|_?consume|_?dispatch|"
+    r"do_(GET|POST|PUT|DELETE|HEAD|PATCH)$|(data|line|message|string|request|response|datagram|eof|frame)_?[rR]eceived|connection_?(made|lost|Made|Lost)|"
+    r"feed|_?publish|emit|notify|_?enqueue|_?push$|_?submit|_?send|_?request$|_?fetch|_?query$|acquire|open_session|create_session|start_session|tick$|poll$|training_step|"
+    r"invoke|apply_async|_?execute$|run_(task|job)|_?call$|message$)"
 )
 _START_NAMES = re.compile(
     r"^_{0,2}(init|setup|set_up|configure|config|load|_load|initialize|initialise|start_?up|on_startup|startup|start$|build|bootstrap|install$|main$|create_app|make_app|"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from leakaudit.facts.answers import words
 from leakaudit.facts.expressions import dotted, short_text
-from leakaudit.facts.resources import BORROWERS, CLOSERS, CLOSING_WORDS, HARMLESS, LENDING
+from leakaudit.facts.resources import BORROWERS, CLOSERS, CLOSING_WORDS, HARMLESS, LENDING, READS
 
 _SHADES = (ast.Compare, ast.UnaryOp, ast.BinOp, ast.JoinedStr, ast.FormattedValue, ast.Slice)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp)
@@ -215,6 +215,9 @@ class Effects:
     def _call(self, node: ast.Call, role: str) -> None:
         func = node.func
         name = _name(node)
+        if name == "cast" and node.args:
+            self._value(node.args[-1], role)
+            return
         if node is self.maker:
             self._now.makes = True
         if (
@@ -254,6 +257,8 @@ class Effects:
             self._now.closes = True
             return
         self.uses.append(name)
+        if role == "return" and name not in READS:
+            self._now.gives = True  # what it made of itself is the caller's, and may need it
         for argument in arguments:
             self._value(argument, "test")
         if name not in HARMLESS:

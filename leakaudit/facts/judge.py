@@ -156,7 +156,9 @@ def _extras(subject: Subject, site: Seen, key: Answer) -> Iterator[Evidence]:
         yield Evidence("guard", "size", "grows only while its length is below a limit", -6)
     asked = reads == Use.IN and subject.container.kind == "set"
     if asked and key.value in ("fresh", "likely-fresh") and not _ONCE_PER.search(subject.name):
-        yield Evidence("read", "membership", f"`{subject.name}` is only asked whether it has seen something", 2)
+        yield Evidence(
+            "read", "membership", f"`{subject.name}` is only asked whether it has seen something", 2
+        )
     if _ONCE_PER.search(subject.name):
         yield Evidence("name", "once per", f"`{subject.name}` is named like a note of what was done once", -2)
     once = next((g for g in site.event.guards if _is_once(g)), None)

@@ -19,6 +19,18 @@ _FINITE_ANNOTATION = re.compile(
 _IDENTITY_CALLS = frozenset(
     "get_ident get_native_id getcurrent current_thread current_task currentThread current_greenlet".split()
 )
+#: What is another object each time, so that a list or set of them never meets the same one twice.
+_NEW_OBJECTS = (
+    "closure:",
+    "lambda",
+    "new:",
+    "param:handler",
+    "param:callback",
+    "param:listener",
+    "param:fn",
+    "param:func",
+    "param:cb",
+)
 _APPENDS = ("append", "appendleft", "insert", "extend", "put", "put_nowait")
 _CONFIG_WORDS = frozenset(
     "config settings conf cfg environ options entry_points ENV registry plugins builtins sys".split()
@@ -38,7 +50,10 @@ def domain(event: Event, sequence: bool) -> Answer:
     if sequence and event.depth == 0:
         return Answer("likely-fresh", "every call adds one more entry")
     if event.depth and event.method in _APPENDS:
-        return Answer("fresh", "every call adds one more entry to the list of its key")
+        new = bool(event.value_origins) and event.value_origins[0].startswith(_NEW_OBJECTS)
+        return Answer(
+            "fresh" if new else "likely-fresh", "every call adds one more entry to the list of its key"
+        )
     tags = event.key_origins if event.key else event.value_origins
     text = event.key or event.value
     if not tags:

@@ -42,6 +42,7 @@ class _Guard:
 
 @dataclass(slots=True)
 class _Loop:
+    node: ast.stmt
     depth: int
     breaks: int = 0
     continues: int = 0
@@ -61,6 +62,7 @@ class Paths:
     _loops: list[_Loop] = field(default_factory=list)
     _cause: Exit | None = None
     _closes: int = 0
+    _made_in: list[ast.stmt] = field(default_factory=list)
     _finals: int = 0
     _quiet: int = 0  # inside handlers and `finally`, where only a plain `raise` counts
 
@@ -100,12 +102,9 @@ class Paths:
             self._leave(node, state)
             return 0
         if isinstance(node, ast.Raise):
-            self._raise(
-                state,
-                self._cause
-                if node.exc is None and self._cause
-                else Exit("raise", node.lineno, short_text(node)),
-            )
+            known = self._cause if node.exc is None else None
+            cause = known or Exit("raise", node.lineno, short_text(node))
+            self._raise(0 if self._collecting() else state, cause)
             return 0
         return state
 
@@ -113,14 +112,23 @@ class Paths:
         effect = self.effects.of(node)
         if state & OPEN:
             self.passed.extend(effect.passed)
-        if effect.risky and state & OPEN and not effect.closes and not self._quiet:
+        if (
+            effect.risky
+            and state & OPEN
+            and not (effect.closes or effect.gives or self._quiet or self._collecting())
+        ):
             self._raise(state, Exit("raise", effect.line or statement.lineno, effect.text))
         return self._apply(effect, statement.lineno, state)
+
+    def _collecting(self) -> bool:
+        """Whether this is still the loop that fills a local container; it is judged by what comes after."""
+        return self.effects.collected and any(loop.node in self._made_in for loop in self._loops)
 
     def _apply(self, effect: Effect, line: int, state: int) -> int:
         if effect.makes:
             if _certainly_open(state) and not self.effects.collected:
                 self.left.append(Exit("again", line))
+            self._made_in = [loop.node for loop in self._loops]
             state = DONE if effect.gives else OPEN
         elif effect.closes:
             if not self._quiet or self._finals:
@@ -158,7 +166,7 @@ class Paths:
             self._closes += 1
             return DONE if state & OPEN else state
         before = self._closes
-        loop = _Loop(len(self._guards))
+        loop = _Loop(node, len(self._guards))
         self._loops.append(loop)
         around = state
         for _ in range(2):

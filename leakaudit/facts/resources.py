@@ -124,7 +124,6 @@ MAKERS: dict[str, tuple[str, int]] = {
     "rasterio.open": ("dataset", 1),
     "h5py.File": ("file", 1),
     "fitz.open": ("document", 1),
-    "PIL.Image.open": ("image", 1),
     "cv2.VideoCapture": ("capture", 2),
     "av.open": ("container", 2),
     "serial.Serial": ("port", 2),
@@ -176,11 +175,20 @@ WRAPPER = re.compile(
 #: Keyword arguments that lend a file to a child process or to `print`.
 LENDING = frozenset("stdout stderr stdin file fileobj".split())
 
+#: Methods whose result is plain data, so that returning it hands on nothing.
+READS = frozenset(
+    "read readline readlines read1 readinto recv recv_bytes getvalue getsockname getpeername fileno tell fetchone fetchall "
+    "fetchmany fetchval json text dict namelist testzip extractall getnames execute get_file sendmail nlst pwd listdir "
+    "read_until run run_until_complete submit map list_jobs count exists ping info has_table tables keys".split()
+)
+
 #: Calls that do not raise in practice, so that nothing needs protecting from them.
 HARMLESS = frozenset(
     "len isinstance issubclass hasattr id type print str repr bool list tuple dict set frozenset time monotonic perf_counter "
     "debug info warning warn error exception critical log getLogger append add discard extend update setdefault items values keys get "
     "settimeout setblocking setsockopt set_inheritable fileno startswith endswith strip split rstrip lstrip lower upper join format "
     "encode Event Lock RLock Condition Queue deque defaultdict OrderedDict partial namedtuple cast super "
+    "escape compile basename dirname exists isfile isdir umask ctime strftime localtime gmtime now utcnow urlparse quote unquote pack "
+    "suppress nullcontext Path sleep arange zeros ones array linspace "
     "min max abs range zip enumerate sorted reversed iter getattr setattr is_set set_name gettimeout Thread copy".split()
 )

@@ -270,7 +270,9 @@ class Walk:
         self.block(node.body)
         self._leave(frame, outer)
         self.guards = guards
-        taken = sorted(n for n in frame.loads if outer.is_local(n) and not frame.is_local(n)) if nested else ()
+        taken = (
+            sorted(n for n in frame.loads if outer.is_local(n) and not frame.is_local(n)) if nested else ()
+        )
         self.classes.append(_class(node, qualname, decorators, outer.index, tuple(taken)))
 
     # -- bindings ---------------------------------------------------------------------------------------------------

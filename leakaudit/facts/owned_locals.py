@@ -1,0 +1,157 @@
+"""Locals that are left open: never closed, forgotten on one way out, or when something raises before the close."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from leakaudit.facts.answers import words
+from leakaudit.facts.model import Flag, Holding
+from leakaudit.facts.ownership import Resource, Unclosed, made_by
+from leakaudit.facts.project import Project
+from leakaudit.facts.resources import POOL_NAMES
+from leakaudit.findings import Evidence, Location, Related
+
+_CONTEXT = {"per-event": 2, "likely-event": 1, "registrar": -2, "start-up": -3, "import": -8}
+_ONCE = frozenset("main _main amain cli run_app".split())
+_THINGS = frozenset("connection conn client session socket sock pool channel executor".split())
+
+
+def unclosed(project: Project) -> Iterator[Unclosed]:
+    """Yield the locals that leave their function open."""
+    for path, facts in project.files.items():
+        for holding in facts.holdings:
+            resource = _resource(project, path, holding)
+            if resource is None or (holding.lent and _kept(project, path, holding)):
+                continue
+            if resource.kind != "figure" or holding.how != "raise" or holding.closed:
+                yield _unclosed(project, path, holding, resource)
+
+
+def _resource(project: Project, path: str, holding: Holding) -> Resource | None:
+    known = made_by(project, path, holding.func, holding.maker)
+    if known is not None or not holding.closed:
+        return known
+    scope, _, text = holding.maker.partition(":")
+    name = text.rpartition(".")[2]
+    if name in POOL_NAMES:
+        return Resource("connection", 2)
+    if name[:1].isupper() and set(words(name)[-1:]) & _THINGS and scope in ("x", "m"):
+        return Resource(words(name)[-1], 2)
+    return None
+
+
+def _kept(project: Project, path: str, holding: Holding) -> bool:
+    """Whether anything that it is passed to may take it over."""
+    for text in holding.passed:
+        if text.rpartition(".")[2][:1].isupper() or not _borrows(project, path, holding.func, text):
+            return True
+    return False
+
+
+def _borrows(project: Project, path: str, func: int, text: str) -> bool:
+    """A project function that neither stores what it is given, nor closes it, nor passes it to a constructor."""
+    target = _callee(project, path, func, text)
+    function = project.function(*target) if target is not None else None
+    if target is None or function is None:
+        return False
+    names = {p.name for p in function.params}
+    if any(
+        call.startswith("?:")
+        and call[2:].partition(".")[0] in names
+        and call.endswith((".close", ".release"))
+        for call in function.calls
+    ):
+        return False
+    for call in project.files[target[0]].calls:
+        if call.func == target[1] and call.callee.replace(":", ".").rpartition(".")[2][:1].isupper():
+            given = "|".join((*call.args, *(v for _, v in call.keywords)))
+            if any(f"param:{name}:" in given for name in names):
+                return False
+    for owner, origins, _, index in project.files[target[0]].stored:
+        if (
+            index == target[1]
+            and owner.startswith(("i:", "c:", "m:"))
+            and any(f"param:{name}:" in origins for name in names)
+        ):
+            return False
+    return not any(tag.startswith("param:") for tag in function.returns)
+
+
+def _callee(project: Project, path: str, func: int, text: str) -> tuple[str, int] | None:
+    if text.startswith("self."):
+        function = project.function(path, func)
+        while function is not None and not function.cls:
+            function = project.function(path, function.parent)
+        return project.callee(f"i:{function.cls}.{text[5:]}", path, func) if function is not None else None
+    return next(
+        (at for scope in ("l:", "m:", "x:") if (at := project.callee(scope + text, path, func))), None
+    )
+
+
+def _unclosed(project: Project, path: str, holding: Holding, resource: Resource) -> Unclosed:
+    function = project.function(path, holding.func)
+    assert function is not None
+    why, weight, place = _path(holding)
+    evidence = [
+        Evidence("path", holding.how, why, weight, Location(path, holding.exit_line)),
+        Evidence("resource", resource.kind, f"`{holding.name}` holds a {resource.kind}", resource.harm - 1),
+        _context(project, path, holding),
+        *_risk(holding),
+    ]
+    if holding.lent:
+        evidence.append(Evidence("lent", "yes", f"`{holding.passed[0]}` only uses it", -1))
+    related = [Related(Location(path, holding.exit_line), place)]
+    if holding.closed:
+        related.append(Related(Location(path, holding.closed), "closed here, on the other ways out"))
+    elif holding.given and holding.given != holding.line:
+        related.append(
+            Related(Location(path, holding.given), "only here does something else become its owner")
+        )
+    symbol = f"{project.module_name(path)}.{function.qualname}.<locals>.{holding.name}"
+    location = Location(path, holding.line, holding.column, holding.end_line, holding.end_column)
+    return Unclosed(
+        path, location, symbol, holding.name, resource, why, tuple(evidence), tuple(related), holding.how
+    )
+
+
+def _path(holding: Holding) -> tuple[str, int, str]:
+    """Return (why it stays open, what that weighs, what happens at the exit)."""
+    if holding.how == "raise":
+        late = (
+            "is closed only if nothing raises before"
+            if holding.closed
+            else "has no owner yet when something raises"
+        )
+        return (
+            late,
+            1,
+            f"`{holding.risk}` may raise"
+            if not holding.risk.startswith("raise ")
+            else f"left here: `{holding.risk}`",
+        )
+    if holding.how == "again":
+        return "is bound anew in the loop while it is still open", 3, "the next turn binds it anew"
+    if holding.closed or holding.given:
+        return "is left open on one way out", 3, "left open here"
+    return "is never closed", 3, "left open here"
+
+
+def _risk(holding: Holding) -> Iterator[Evidence]:
+    if holding.how != "raise":
+        return
+    if holding.risk.removeprefix("await ").startswith(f"{holding.name}."):
+        yield Evidence("risk", "own", "only an operation of its own fails", -1)
+    else:
+        yield Evidence("risk", "foreign", f"`{holding.risk}` has nothing to do with it, and may raise", 1)
+
+
+def _context(project: Project, path: str, holding: Holding) -> Evidence:
+    if holding.flags & Flag.FOREVER:
+        return Evidence("context", "per-event", "made in a loop without end", _CONTEXT["per-event"])
+    outer = project.function(path, holding.func)
+    while outer is not None:
+        if outer.name in _ONCE:
+            return Evidence("context", "start-up", f"`{outer.name}` runs once", _CONTEXT["import"])
+        outer = project.function(path, outer.parent)
+    context = project.contexts.of_function(path, holding.func)
+    return Evidence("context", context.value, context.reason, _CONTEXT.get(context.value, 0))
