@@ -9,7 +9,6 @@ from typing import NamedTuple
 import msgspec
 
 from leakaudit.facts.expressions import type_name
-from leakaudit.facts.model import Op
 
 _ALIAS_HOPS = 4
 
@@ -18,7 +17,7 @@ class RawEvent(msgspec.Struct, frozen=True, gc=False):
     """An event before its receiver is resolved. `path` is as expressions.access_path gives it."""
 
     path: str
-    op: Op
+    op: int
     method: str
     node: ast.AST
     func: int

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from leakaudit.facts.model import Container, Event, Op
+from leakaudit.facts.model import Container, Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,6 @@ class Subject:
         """The qualified name of the class that owns it, or ""."""
         return self.container.owner.partition(":")[2].rpartition(".")[0] if self.scope in "ic" else ""
 
-    def events(self, *ops: Op) -> list[Seen]:
+    def events(self, *ops: int) -> list[Seen]:
         """The events of these kinds, in file order."""
         return [s for s in self.seen if s.event.op in ops]

@@ -10,8 +10,8 @@ from leakaudit.facts.model import Op
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
-def rebind_op(path: str, value: ast.AST | None) -> Op:
-    """Return REBIND, or GROW or TRIM where the value is made of what `path` holds."""
+def rebind_op(path: str, value: ast.AST | None) -> int:
+    """Return Op.REBIND, or GROW or TRIM where the value is made of what `path` holds."""
     if isinstance(value, _COMPREHENSIONS):
         return Op.TRIM if access_path(value.generators[0].iter).startswith(path) else Op.REBIND
     if isinstance(value, ast.Subscript):

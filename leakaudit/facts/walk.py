@@ -133,7 +133,7 @@ class Walk:
     def event(
         self,
         path: str,
-        op: Op,
+        op: int,
         method: str,
         node: ast.AST,
         key: ast.AST | None = None,
