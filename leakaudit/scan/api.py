@@ -5,22 +5,23 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from leakaudit.errors import UsageError
 from leakaudit.facts.model import FileFacts
 from leakaudit.facts.project import Project
-from leakaudit.findings import Confidence, Evidence, Finding
+from leakaudit.findings import Confidence, Finding
 from leakaudit.findings.report import FileError, Report
 from leakaudit.findings.suppression import Comment
 from leakaudit.scan.cache import Cache, default_folder
-from leakaudit.scan.loader import load_rules
-from leakaudit.scan.module import Module
+from leakaudit.scan.demotion import Demotion
+from leakaudit.scan.loader import blaming, load_rules
 from leakaudit.scan.pipeline import collect
 from leakaudit.scan.rule import Rule
-from leakaudit.scan.selection import matches, select_rules
-from leakaudit.source import discover, is_fixture_path, is_test_path
+from leakaudit.scan.selection import select_rules
+from leakaudit.scan.suspects import Inquiry
+from leakaudit.source import SourceFile, discover
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,6 @@ class ScanOptions:
     ignore: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     force_exclude: bool = False
-    per_file_ignores: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     rules_dirs: tuple[str, ...] = ()
     jobs: int = 0
     cache: bool = True
@@ -83,11 +83,11 @@ def examine(
         if cache is not None:
             cache.close()
     findings, rule_errors = run_rules(
-        collected.facts, rules, options.confidence, tuple(os.fspath(p) for p in paths)
+        collected.facts, rules, options.confidence, Demotion([os.fspath(p) for p in paths], options.root)
     )
     report = Report(
         kind="scan",
-        findings=tuple(_per_file(findings, options, rules)),
+        findings=tuple(findings),
         errors=(*found.errors, *collected.errors, *rule_errors),
         files=len(collected.facts),
         lines=sum(f.lines for f in collected.facts.values()),
@@ -102,70 +102,32 @@ def scan_source(files: Mapping[str, str], rules: Iterable[Rule] | None = None) -
     from leakaudit.facts.extract import extract
 
     facts = {path: extract(text, path) for path, text in files.items()}
-    return tuple(
-        run_rules(facts, tuple(rules) if rules is not None else load_rules(), Confidence.LOW, (), files)[0]
-    )
+    sources = {path: SourceFile(path, text.encode(), text) for path, text in files.items()}
+    ran = tuple(rules) if rules is not None else load_rules()
+    return tuple(run_rules(facts, ran, Confidence.LOW, sources=sources)[0])
 
 
 def run_rules(
     facts: Mapping[str, FileFacts],
     rules: Sequence[Rule],
     least: Confidence,
-    roots: tuple[str, ...] = (),
-    texts: Mapping[str, str] | None = None,
+    demotion: Demotion | None = None,
+    sources: Mapping[str, SourceFile] | None = None,
 ) -> tuple[list[Finding], list[FileError]]:
     """Link the facts, ask every rule for suspects, and let it check those that are sure enough to be shown."""
-    project = Project(facts)
-    modules: dict[str, Module] = {}
+    inquiry = Inquiry(Project(facts), rules, sources)
+    demotion = demotion or Demotion()
     findings: list[Finding] = []
-    errors: list[FileError] = []
     general = {rule.code for rule in rules if rule.general}
-    for rule in rules:
-        for suspect in rule.suspects(project):
-            path = suspect.location.path
-            demoted = _demotion(path, roots, facts[path])
-            if demoted is not None:
-                suspect = replace(suspect, evidence=(*suspect.evidence, demoted), cap=Confidence.LOW)  # noqa: PLW2901
-            if suspect.confidence.rank < least.rank:
-                continue
-            if path not in modules:
-                modules[path] = Module(path, texts[path] if texts is not None else None)
-            finding = rule.check(suspect, modules[path])
-            if finding is not None:
-                findings.append(finding)
+    for rule, raw, module in inquiry:
+        suspect = demotion.apply(raw, facts[module.path].generated)
+        if suspect.confidence.rank < least.rank:
+            continue
+        with blaming(rule, module.path):
+            finding = rule.check(suspect, module)
+        if finding is not None:
+            findings.append(finding)
     specific = {(f.location.path, f.symbol) for f in findings if f.rule not in general}
     findings = [f for f in findings if f.rule not in general or (f.location.path, f.symbol) not in specific]
     findings.sort(key=lambda f: (f.location.path, f.location.line, f.location.column, f.rule, f.symbol))
-    return findings, errors
-
-
-def _demotion(path: str, roots: tuple[str, ...], facts: FileFacts) -> Evidence | None:
-    """Tests, fixtures and generated files below the scanned folder are never more than low."""
-    inner = next(
-        (path[len(root.rstrip("/")) + 1 :] for root in roots if path.startswith(root.rstrip("/") + "/")),
-        path.rpartition("/")[2],
-    )
-    if is_test_path(inner) or is_fixture_path(inner):
-        return Evidence("place", "test", "the file belongs to the tests", -4)
-    if facts.generated:
-        return Evidence("place", "generated", "the file was written by a program", -4)
-    return None
-
-
-def _per_file(findings: Iterable[Finding], options: ScanOptions, rules: Sequence[Rule]) -> Iterable[Finding]:  # noqa: ARG001
-    if not options.per_file_ignores:
-        return findings
-    from pathspec import GitIgnoreSpec
-
-    specs = [
-        (GitIgnoreSpec.from_lines([pattern]), codes) for pattern, codes in options.per_file_ignores.items()
-    ]
-
-    def kept(finding: Finding) -> bool:
-        relative = os.path.relpath(finding.location.path, options.root).replace(os.sep, "/")
-        return not any(
-            spec.match_file(relative) and any(matches(code, finding.rule, finding.name) for code in codes)
-            for spec, codes in specs
-        )
-
-    return [f for f in findings if kept(f)]
+    return findings, inquiry.errors

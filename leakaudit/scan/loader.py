@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import re
@@ -11,10 +12,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
 
-from leakaudit.errors import RuleLoadError
+from leakaudit.errors import LeakAuditError, RuleError, RuleLoadError
 from leakaudit.scan.rule import Rule
 from leakaudit.scan.rulepage import parse_page
 
+_USER_MODULES = "leakaudit_user_rules_"
 _PACKAGE = Path(__file__).resolve().parent.parent
 _BUILTIN_CODE = re.compile(r"LA\d{3}")
 _USER_CODE = re.compile(r"(?!LA\d)[A-Z]+\d+")
@@ -42,13 +44,28 @@ def load_rules(extra_dirs: Iterable[str | Path] = ()) -> tuple[Rule, ...]:
         if not folder.is_dir():
             raise RuleLoadError(f"--rules {folder} is not a folder", "name a folder that holds rule files")
         before = len(found)
-        found += _load_folder(folder, f"leakaudit_user_rules_{digest}", _USER_CODE)
+        found += _load_folder(folder, f"{_USER_MODULES}{digest}", _USER_CODE)
         if len(found) == before:
             raise RuleLoadError(f"--rules {folder} holds no rule", "one class derived from Rule per .py file")
     if not found:
         raise RuleLoadError(f"no rules in {builtin_rules_dir()}", "reinstall leakaudit")
     _refuse_doubles(found)
     return tuple(sorted((cls() for cls in found), key=lambda rule: rule.code))
+
+
+@contextlib.contextmanager
+def blaming(rule: Rule, path: str) -> Iterator[None]:
+    """Name file and line of a user's rule that fails while it looks at the file at `path`."""
+    try:
+        yield
+    except LeakAuditError:
+        raise
+    except Exception as error:
+        if not type(rule).__module__.startswith(_USER_MODULES):
+            raise
+        place = _file(type(rule))
+        cause = f"{place}:{_line_of(error, place)}: {type(error).__name__}: {error}"
+        raise RuleError(cause, f"the rule {rule.code} failed on {path or 'the project'}") from error
 
 
 def _load_folder(folder: Path, prefix: str, code: re.Pattern[str]) -> Iterator[type[Rule]]:
@@ -110,7 +127,7 @@ def _validate(rule: type[Rule], path: Path, code: re.Pattern[str]) -> None:
         problem = f"the name is {rule.name!r}, but the file says {expected!r}"
     elif not rule.__doc__:
         problem = "no docstring, which is the rule's page"
-    elif missing := parse_page(rule.__doc__).missing:
+    elif code is _BUILTIN_CODE and (missing := parse_page(rule.__doc__).missing):
         problem = f"the docstring lacks {', '.join(missing)}"
     if problem:
         raise RuleLoadError(f"{_place(rule, path)}: {problem}")

@@ -1,28 +1,37 @@
-"""A source file as a rule's check sees it: text at once, the LibCST tree only when asked for."""
+"""A source file as a rule sees it: text at once, the LibCST tree only when asked for."""
 
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from leakaudit.source import read_source
+from leakaudit.errors import SourceError
+from leakaudit.findings import Fix, Location
+from leakaudit.source import SourceFile, read_source
 
 if TYPE_CHECKING:
     import libcst as cst
-    from libcst.metadata import MetadataWrapper
+    from libcst.metadata import CodeRange, MetadataWrapper
+
+    _Node = TypeVar("_Node", bound=cst.CSTNode)
 
 
 class Module:
     """One file under check. `tree` costs about nine times what the facts cost, so a rule asks for it last."""
 
-    def __init__(self, path: str, text: str | None = None) -> None:
+    def __init__(self, path: str, source: SourceFile | None = None) -> None:
         self.path = path
-        self._text = text
+        self._source = source
 
     @cached_property
+    def source(self) -> SourceFile:
+        """The file as read; raises SourceError."""
+        return self._source if self._source is not None else read_source(self.path)
+
+    @property
     def text(self) -> str:
         """The source text; read from the file when a rule asks for it."""
-        return self._text if self._text is not None else read_source(self.path).text
+        return self.source.text
 
     @cached_property
     def lines(self) -> tuple[str, ...]:
@@ -34,15 +43,60 @@ class Module:
         """The LibCST tree with metadata on demand."""
         from libcst.metadata import MetadataWrapper
 
-        return MetadataWrapper(self._parsed, unsafe_skip_copy=True)
-
-    @property
-    def tree(self) -> cst.Module:
-        """The LibCST tree; raises libcst.ParserSyntaxError where LibCST is stricter than CPython."""
-        return self._parsed
+        return MetadataWrapper(self.tree, unsafe_skip_copy=True)
 
     @cached_property
-    def _parsed(self) -> cst.Module:
+    def tree(self) -> cst.Module:
+        """The LibCST tree; raises SourceError where LibCST is stricter than CPython."""
         import libcst as cst
 
-        return cst.parse_module(self.text)
+        try:
+            return cst.parse_module(self.text)
+        except (cst.ParserSyntaxError, RecursionError) as error:
+            reason = error.message if isinstance(error, cst.ParserSyntaxError) else "nested too deeply"
+            raise SourceError(f"LibCST cannot parse it ({reason})") from error
+
+    def location(self, node: cst.CSTNode) -> Location:
+        """Return where a node of the tree stands."""
+        span = self._spans[node]
+        return Location(
+            self.path,
+            span.start.line,
+            self._bytes(span.start.line, span.start.column) + 1,
+            span.end.line,
+            self._bytes(span.end.line, span.end.column) + 1,
+        )
+
+    def node_at(self, place: Location, *kinds: type[_Node]) -> _Node | None:
+        """Return the node of one of these kinds that starts at a place, the outermost if there are several."""
+        found: list[tuple[int, int, _Node]] = [
+            (span.end.line, span.end.column, node)
+            for node, span in self._spans.items()
+            if span.start.line == place.line
+            and isinstance(node, kinds)
+            and self._bytes(place.line, span.start.column) == place.column - 1
+        ]
+        return max(found, key=lambda item: item[:2], default=(0, 0, None))[2]
+
+    def fix(self, description: str, tree: cst.Module, *, safe: bool) -> Fix | None:
+        """Return what turns the file into `tree`, a changed copy of the module's own; None if nothing changes."""
+        from leakaudit.scan.edits import between
+
+        edits = between(self.source, tree.code)
+        return Fix(description, safe, edits) if edits else None
+
+    @cached_property
+    def _spans(self) -> dict[cst.CSTNode, CodeRange]:
+        from libcst.metadata import PositionProvider
+
+        return dict(self.wrapper.resolve(PositionProvider))
+
+    def _bytes(self, line: int, column: int) -> int:
+        """Columns are counted in bytes of UTF-8, as `ast` counts them."""
+        text = self._physical[line - 1] if line <= len(self._physical) else ""
+        return column if text.isascii() else len(text[:column].encode())
+
+    @cached_property
+    def _physical(self) -> list[str]:
+        """The lines as a parser counts them, which knows no form feed and no U+2028."""
+        return self.text.replace("\r\n", "\n").replace("\r", "\n").split("\n")

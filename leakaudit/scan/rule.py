@@ -6,9 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from leakaudit.findings import Confidence, Evidence, Finding, Location, Probe, Related, Severity
+from leakaudit.findings import Confidence, Evidence, Finding, Fix, Location, Probe, Related, Severity
 
 if TYPE_CHECKING:
+    import libcst as cst
+
     from leakaudit.facts.project import Project
     from leakaudit.scan.module import Module
 
@@ -68,6 +70,13 @@ class Rule:
         """Confirm a suspect in its module; the default trusts the facts."""
         return self.finding(suspect)
 
+    def fix(self, finding: Finding, module: Module) -> Fix | None:
+        """Return a change of the module that mends the finding, None where there is no sure one.
+
+        Asked only under --fix and --diff. `module.fix` makes one out of a changed LibCST tree.
+        """
+        return None
+
     def finding(self, suspect: Suspect) -> Finding:
         """Turn a confirmed suspect into a finding of this rule."""
         return Finding(
@@ -86,3 +95,37 @@ class Rule:
             probe=suspect.probe,
             scope=suspect.scope,
         )
+
+
+class SyntacticRule(Rule):
+    """Base of rules that need the syntax of one file and nothing else.
+
+    `visit` sees only files whose text holds `text_filter`, so the rest costs no parse. `confidence` is that of every
+    finding.
+    """
+
+    text_filter: ClassVar[str] = ""
+    confidence: ClassVar[Confidence] = Confidence.MEDIUM
+
+    def visit(self, module: Module) -> Iterable[Suspect]:
+        """Yield what is suspect in a module, most simply by `libcst.matchers.findall(module.tree, ...)`."""
+        raise NotImplementedError
+
+    def suspects(self, project: Project) -> Iterable[Suspect]:
+        """Yield nothing: the linked project is not asked."""
+        return ()
+
+    def suspect(
+        self,
+        module: Module,
+        node: cst.CSTNode,
+        message: str,
+        help: tuple[str, ...] = (),  # noqa: A002
+    ) -> Suspect:
+        """Suspect a node of the module's tree. The scan adds the symbol: the function or class that it stands in."""
+        evidence = Evidence("syntax", self.name, message, _SCORES[self.confidence])
+        text = " ".join(module.tree.code_for_node(node).split())
+        return Suspect(module.location(node), "", message, (evidence,), help=help, scope=text)
+
+
+_SCORES = {Confidence.HIGH: HIGH_SCORE, Confidence.MEDIUM: MEDIUM_SCORE, Confidence.LOW: 1}

@@ -2,7 +2,7 @@
 
 from leakaudit.source.classify import is_fixture_path, is_generated, is_test_path
 from leakaudit.source.discover import Discovery, discover
-from leakaudit.source.read import MAX_BYTES, SourceFile, decode, read_source
+from leakaudit.source.read import MAX_BYTES, SourceFile, decode, encoding_of, read_source
 
 __all__ = [
     "MAX_BYTES",
@@ -10,6 +10,7 @@ __all__ = [
     "SourceFile",
     "decode",
     "discover",
+    "encoding_of",
     "is_fixture_path",
     "is_generated",
     "is_test_path",

@@ -39,7 +39,7 @@ def decode(data: bytes) -> str:
     if b"\0" in data:
         raise SourceError("holds NUL bytes", "it is not Python source")
     try:
-        return _without_bom(data).decode(_encoding(data))
+        return _without_bom(data).decode(encoding_of(data))
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise SourceError(
@@ -49,7 +49,8 @@ def decode(data: bytes) -> str:
         raise SourceError(f"coding line not understood ({error})") from error
 
 
-def _encoding(data: bytes) -> str:
+def encoding_of(data: bytes) -> str:
+    """Return the encoding that a source file declares, without a byte order mark; SyntaxError if it names none."""
     first_two_lines = (
         data[: data.find(b"\n", data.find(b"\n") + 1)] if data.count(b"\n", 0, 400) > 1 else data
     )

@@ -1,0 +1,77 @@
+"""Ask every rule: those that query the linked project, then the syntactic ones, which share each file's tree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from leakaudit.errors import SourceError
+from leakaudit.facts.model import Class, Function
+from leakaudit.facts.project import Project
+from leakaudit.findings import Location
+from leakaudit.findings.report import FileError
+from leakaudit.scan.loader import blaming
+from leakaudit.scan.module import Module
+from leakaudit.scan.rule import Rule, Suspect, SyntacticRule
+from leakaudit.source import SourceFile
+
+Asked = tuple[Rule, Suspect, Module]
+
+
+class Inquiry:
+    """Iterates over (rule, suspect, its module); `errors` then holds the files that a syntactic rule could not read.
+
+    `sources` stand for the files of their paths.
+    """
+
+    def __init__(
+        self, project: Project, rules: Sequence[Rule], sources: Mapping[str, SourceFile] | None = None
+    ) -> None:
+        self.errors: list[FileError] = []
+        self._project = project
+        self._rules = rules
+        self._sources = sources or {}
+        self._modules: dict[str, Module] = {}
+
+    def __iter__(self) -> Iterator[Asked]:
+        for rule in self._rules:
+            with blaming(rule, ""):
+                for suspect in rule.suspects(self._project):
+                    yield rule, suspect, self._module(suspect.location.path)
+        syntactic = [rule for rule in self._rules if isinstance(rule, SyntacticRule)]
+        if syntactic:
+            for path in self._project.files:
+                yield from self._visits(path, syntactic)
+
+    def _visits(self, path: str, rules: Sequence[SyntacticRule]) -> Iterator[Asked]:
+        """The module is not kept: trees of all files would not fit into memory."""
+        module = Module(path, self._sources.get(path))
+        try:
+            for rule in rules:
+                if rule.text_filter in module.text:
+                    with blaming(rule, path):
+                        for suspect in rule.visit(module):
+                            yield rule, self._named(suspect), module
+        except SourceError as error:
+            self.errors.append(FileError(path, str(error)))
+
+    def _module(self, path: str) -> Module:
+        if path not in self._modules:
+            self._modules[path] = Module(path, self._sources.get(path))
+        return self._modules[path]
+
+    def _named(self, suspect: Suspect) -> Suspect:
+        if suspect.symbol:
+            return suspect
+        path = suspect.location.path
+        inner = _enclosing(self._project, suspect.location)
+        module = self._project.module_name(path)
+        return replace(suspect, symbol=f"{module}.{inner}" if inner else module)
+
+
+def _enclosing(project: Project, place: Location) -> str:
+    """Return the qualified name of the innermost function or class around a place, "" at module level."""
+    facts = project.files[place.path]
+    definitions: tuple[Function | Class, ...] = (*facts.functions, *facts.classes)
+    around = [d for d in definitions if d.line <= place.line <= d.end_line]
+    return min(around, key=lambda d: (d.end_line - d.line, -d.column)).qualname if around else ""
