@@ -34,17 +34,17 @@ _QUIET_OPS = (Op.MEASURE, Op.READ_GROW, Op.ESCAPE)
 _RECURSION = 8000
 
 
-def extract(text: str, path: str = "") -> FileFacts:
+def extract(text: str) -> FileFacts:
     """Return the facts of a module; raise SourceError (cause only) when it does not parse."""
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(max(limit, _RECURSION))
     try:
-        return _extract(text, path)
+        return _extract(text)
     finally:
         sys.setrecursionlimit(limit)
 
 
-def _extract(text: str, path: str) -> FileFacts:
+def _extract(text: str) -> FileFacts:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -59,7 +59,7 @@ def _extract(text: str, path: str) -> FileFacts:
     except (ValueError, MemoryError) as error:
         raise SourceError(f"cannot be parsed ({error.__class__.__name__}: {error})") from None
     comments = suppression.parse(text)
-    generated = is_generated(path, text)
+    generated = is_generated("", text)  # by its text alone, as all facts are
     return (
         msgspec.structs.replace(facts, comments=comments, generated=generated)
         if comments or generated

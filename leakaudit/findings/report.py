@@ -6,6 +6,9 @@ from dataclasses import dataclass, replace
 
 from leakaudit.findings.model import Confidence, Finding, Status
 
+#: The kind of evidence that lowers a finding's confidence because of the file that it stands in.
+DEMOTION = "place"
+
 
 @dataclass(frozen=True, slots=True)
 class FileError:
@@ -77,6 +80,7 @@ class Report:
     runtime: RuntimeAudit | None = None
     notes: tuple[str, ...] = ()
     threshold: Confidence = Confidence.MEDIUM
+    fixed: tuple[Finding, ...] = ()  # gone from `findings`: what --fix mended, each with its fix
 
     @property
     def shown(self) -> tuple[Finding, ...]:
@@ -89,6 +93,15 @@ class Report:
     def suppressed(self) -> tuple[Finding, ...]:
         """The findings that a comment or the baseline silences."""
         return tuple(f for f in self.findings if f.suppressed is not None)
+
+    @property
+    def demoted(self) -> tuple[Finding, ...]:
+        """The active findings whose confidence is low only because of the file: tests, test data, generated."""
+        return tuple(
+            f
+            for f in self.findings
+            if f.suppressed is None and any(item.fact == DEMOTION for item in f.evidence)
+        )
 
     @property
     def confirmed(self) -> tuple[Finding, ...]:

@@ -58,6 +58,7 @@ def _report(item: _Json) -> Report:
         runtime=_runtime(item["runtime"]) if item.get("runtime") else None,
         notes=tuple(item["notes"]),
         threshold=Confidence(summary["threshold"]),
+        fixed=tuple(map(_finding, item.get("fixed", ()))),
     )
 
 

@@ -80,6 +80,10 @@ def summary(report: Report) -> str:
     active = Counter(finding.confidence for finding in report.findings if finding.suppressed is None)
     hidden = active - levels
     parts += [f"{hidden[level]:,} {level.value}-confidence hidden" for level in Confidence if hidden[level]]
+    if report.demoted:
+        parts.append(f"{len(report.demoted):,} demoted (in tests or generated files)")
+    if report.fixed:
+        parts.append(f"{len(report.fixed):,} fixed")
     parts.append(f"{count(report.files, 'file')}, {count(report.lines, 'line')} in {seconds(report.seconds)}")
     if report.errors:
         parts.append(f"{count(len(report.errors), 'file')} could not be read")

@@ -101,7 +101,7 @@ def scan_source(files: Mapping[str, str], rules: Iterable[Rule] | None = None) -
     """Return the findings of sources given as path -> text: the seam for tests and tools; raises SourceError."""
     from leakaudit.facts.extract import extract
 
-    facts = {path: extract(text, path) for path, text in files.items()}
+    facts = {path: extract(text) for path, text in files.items()}
     sources = {path: SourceFile(path, text.encode(), text) for path, text in files.items()}
     ran = tuple(rules) if rules is not None else load_rules()
     return tuple(run_rules(facts, ran, Confidence.LOW, sources=sources)[0])

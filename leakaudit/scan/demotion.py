@@ -7,11 +7,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from leakaudit.findings import Confidence, Evidence
+from leakaudit.findings.report import DEMOTION
 from leakaudit.scan.rule import Suspect
-from leakaudit.source import is_fixture_path, is_test_path
-
-#: The kind of evidence that says so; it stands only where it lowered the confidence.
-FACT = "place"
+from leakaudit.source import is_fixture_path, is_generated, is_test_path
 
 
 class Demotion:
@@ -25,7 +23,7 @@ class Demotion:
         self._base = _absolute(base)
 
     def apply(self, suspect: Suspect, generated: bool) -> Suspect:
-        """Return the suspect, no surer than low if its file is of little weight."""
+        """Return the suspect, no surer than low if its file is of little weight; the evidence says if that lowered it."""
         evidence = self._evidence(suspect.location.path, generated)
         if evidence is None or suspect.confidence is Confidence.LOW:
             return suspect
@@ -34,9 +32,9 @@ class Demotion:
     def _evidence(self, path: str, generated: bool) -> Evidence | None:
         inner = self._inner(path)
         if is_test_path(inner) or is_fixture_path(inner):
-            return Evidence(FACT, "test", "the file belongs to the tests", -4)
-        if generated:
-            return Evidence(FACT, "generated", "the file was written by a program", -4)
+            return Evidence(DEMOTION, "test", "the file belongs to the tests", -4)
+        if generated or is_generated(inner, ""):
+            return Evidence(DEMOTION, "generated", "the file was written by a program", -4)
         return None
 
     def _inner(self, path: str) -> str:

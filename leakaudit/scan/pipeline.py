@@ -136,7 +136,7 @@ def extract_file(path: str) -> Extracted:
     """Read and extract one file; a file that cannot be read is a reason, never an exception."""
     try:
         source = read_source(path)
-        return Extracted(path, content_key(source.data), extract(source.text, path))
+        return Extracted(path, content_key(source.data), extract(source.text))
     except SourceError as error:
         line, reason = None, str(error)
         if error.cause.startswith("line "):
