@@ -98,10 +98,11 @@ def _growing(project: Project, subject: Subject) -> Growth | None:
 
 def sites(project: Project, subject: Subject) -> Iterator[Seen]:
     """Yield the events that add entries after the container was made; filling it while making it is no growth."""
+    nested = {(s.path, s.event.line) for s in subject.events(Op.GROW) if s.event.depth}
     for seen in subject.seen:
         event = seen.event
         if event.op is Op.READ_GROW:
-            if subject.container.kind != "defaultdict" or event.depth:
+            if subject.container.kind != "defaultdict" or event.depth or (seen.path, event.line) in nested:
                 continue
         elif event.op is not Op.GROW:
             continue

@@ -51,11 +51,20 @@ def domain(event: Event, sequence: bool) -> Answer:
         return Answer("likely-fresh", "every call adds one more entry")
     if event.depth and event.method in _APPENDS:
         new = bool(event.value_origins) and event.value_origins[0].startswith(_NEW_OBJECTS)
+        of_key = _domain(event.key, event.key_origins) if event.key else None
+        if of_key is not None and of_key.value in ("fresh", "identity"):
+            return of_key
         return Answer(
             "fresh" if new else "likely-fresh", "every call adds one more entry to the list of its key"
         )
-    tags = event.key_origins if event.key else event.value_origins
-    text = event.key or event.value
+    if event.depth and event.method in ("add", "update"):
+        return _domain(event.value, event.value_origins)
+    if event.key:
+        return _domain(event.key, event.key_origins)
+    return _domain(event.value, event.value_origins)
+
+
+def _domain(text: str, tags: tuple[str, ...]) -> Answer:
     if not tags:
         return Answer("unknown", "nothing tells what it is keyed by")
     found = [_tag(tag) for tag in tags]

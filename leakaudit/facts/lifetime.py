@@ -152,7 +152,9 @@ class Lifetimes:
         ]
         loops = [f for f in loops if _LOOP_NAME.match(f.name)]
         if loops:
-            return Answer("long", f"`{name}.{loops[0].name}` runs a loop for ever", place.path, loops[0].line)
+            scoped = "__exit__" in methods or "__aexit__" in methods
+            value = "likely-long" if scoped else "long"
+            return Answer(value, f"`{name}.{loops[0].name}` runs a loop for ever", place.path, loops[0].line)
         serving = sorted(methods & _LONG_METHODS)
         if serving:
             return Answer("long", f"`{name}` has `{serving[0]}`", place.path, cls.line)

@@ -179,7 +179,18 @@ class Origins:
             found.append("type")
         elif name in _SEE_THROUGH:
             start = len(found)
-            if name in ("str", "repr", "format", "hash", "dumps", "partial", "ref", "proxy", "deepcopy", "copy"):
+            if name in (
+                "str",
+                "repr",
+                "format",
+                "hash",
+                "dumps",
+                "partial",
+                "ref",
+                "proxy",
+                "deepcopy",
+                "copy",
+            ):
                 found.append(f"call:{name}")
             for argument in (*node.args, *(k.value for k in node.keywords)):
                 self._collect(argument, frame, depth, found)

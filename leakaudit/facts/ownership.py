@@ -9,7 +9,7 @@ from leakaudit.facts.linked import Place
 from leakaudit.facts.model import Call, Function
 from leakaudit.facts.project import Project
 from leakaudit.facts.resources import CLOSERS, CLOSING_WORDS, MAKERS
-from leakaudit.findings import Evidence, Location, Related
+from leakaudit.findings import Evidence, Location
 
 _HOPS = 3
 #: Names that mean the same maker wherever they are imported from.

@@ -172,8 +172,8 @@ POOL_NAMES = frozenset(
 WRAPPER = re.compile(
     r"_*(new|create|open|make|connect|build)_\w*(conn|connection|sock|socket|session|client|file|channel|stream|pool|executor|engine|loop)$"
 )
-#: Keyword arguments that lend a file to a child process or to `print`.
-LENDING = frozenset("stdout stderr stdin file fileobj".split())
+#: Keyword arguments that lend a file to a child process.
+LENDING = frozenset("stdout stderr stdin".split())
 
 #: Methods whose result is plain data, so that returning it hands on nothing.
 READS = frozenset(

@@ -691,6 +691,8 @@ class Walk:
         arguments = node.args
         if attr in GROW_METHODS:
             key, value = _grow_parts(GROW_METHODS[attr], arguments, node.keywords)
+            if key is None:
+                key = _entry_key(func.value)
             self.event(path, Op.GROW, attr, node, key, value)
         elif attr in CLEAR_METHODS:
             self.event(path, Op.CLEAR, attr, node)
@@ -855,6 +857,20 @@ def _iterated(node: ast.AST) -> ast.AST:
     ):
         node = node.args[0]
     return node
+
+
+def _entry_key(node: ast.AST) -> ast.AST | None:
+    """The key of `d[key].append(...)` and `d.setdefault(key, []).append(...)`."""
+    if isinstance(node, ast.Subscript):
+        return None if isinstance(node.slice, ast.Slice) else node.slice
+    if (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.args
+        and node.func.attr in ("get", "setdefault")
+    ):
+        return node.args[0]
+    return None
 
 
 def _grow_parts(
