@@ -19,6 +19,7 @@ FOLDERS = ("/tmp", "/dev/shm", "/var/tmp", "/run")  # noqa: S108 - the name in i
 LARGEST_RECORD = 256 << 20
 
 _MAKE = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # a pipe there must not hold us up
 
 
 class Channel:
@@ -100,7 +101,7 @@ class Channel:
     def fetch(self, name: str) -> dict[str, Any] | None:
         """Return a JSON file that the census has written, None if there is none; it is removed."""
         try:
-            descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._folder)
+            descriptor = os.open(name, _READ, dir_fd=self._folder)
         except OSError:
             return None
         with os.fdopen(descriptor, "rb") as file:

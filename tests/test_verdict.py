@@ -1,0 +1,228 @@
+"""Verdicts: which status, which rates, which share, and what the reason says."""
+
+from __future__ import annotations
+
+import pytest
+
+from leakaudit.findings import Status
+from leakaudit.runtime.census import Census, Sized
+from leakaudit.runtime.sample import Row, Sample
+from leakaudit.runtime.verdict import Count, Watched, suspicious, verdicts
+from tests.runtime_target import finding
+
+CACHE = finding("module-attribute", "CACHE")
+CELL = finding("closure-cell", "updates", "subscribe")
+ITEMS = finding("instance-attribute", "items", "Basket")
+
+
+def row(entries, *, holders=1, nested=None, largest=None, size=0, limit=None, mark=0, fresh=True):
+    return Row(holders, entries, nested, entries if largest is None else largest, size, limit, mark, fresh)
+
+
+def samples(*tracks, unresolved=None, partial=""):
+    """Return samples two seconds apart; each track is the rows of one probe, None where it was not found."""
+    length = len(tracks[0]) if tracks else 5
+    return tuple(
+        Sample(
+            t=2.0 * i,
+            blocks=1000,
+            threads=1,
+            rows={number: track[i] for number, track in enumerate(tracks) if track[i] is not None},
+            unresolved=unresolved or {},
+            types={},
+            partial=partial,
+            pause_ms=1.0,
+            cpu_ms=1.0,
+            own_bytes=1,
+        )
+        for i in range(length)
+    )
+
+
+def count_census(t, live, sizes):
+    """Return a census; `sizes` maps probe -> (retained bytes, probes held)."""
+    containers = {
+        n: Sized(1, 10, size, size, tuple(holds), ("module m", "m.CACHE"))
+        for n, (size, holds) in sizes.items()
+    }
+    return Census(t=t, live=live, free=0, objects=1, containers=containers, types={}, named_bytes=None)
+
+
+def one(item, rows, **more):
+    (verdict,) = verdicts([item], Watched(samples(rows), **more))
+    return verdict
+
+
+def test_growth_is_confirmed_with_its_rate():
+    verdict = one(CACHE, [row(10 * i) for i in range(10)])
+    assert verdict.status is Status.CONFIRMED
+    assert verdict.entries_per_s == pytest.approx(5.0)
+    assert verdict.entries == (0, 90)
+    assert verdict.samples == 10
+
+
+def test_bytes_and_share_come_from_the_censuses():
+    first, last = (
+        count_census(0.0, 1_000_000, {0: (1000, [])}),
+        count_census(10.0, 1_200_000, {0: (101_000, [])}),
+    )
+    verdict = one(CACHE, [row(10 * i) for i in range(10)], first=first, last=last)
+    assert verdict.bytes == (1000, 101_000)
+    assert verdict.bytes_per_s == pytest.approx(10_000)
+    assert verdict.share == pytest.approx(0.5)
+    assert verdict.exact_bytes
+    assert verdict.retaining_path == ("module m", "m.CACHE")
+
+
+def test_a_container_that_the_first_census_did_not_see_began_with_nothing():
+    first, last = count_census(0.0, 1_000_000, {}), count_census(10.0, 1_200_000, {0: (50_000, [])})
+    assert one(CACHE, [row(10 * i) for i in range(10)], first=first, last=last).bytes == (0, 50_000)
+
+
+def test_without_a_census_bytes_are_estimates_and_the_share_is_unknown():
+    verdict = one(CACHE, [row(10 * i, size=1000 * i) for i in range(10)])
+    assert verdict.bytes_per_s == pytest.approx(500)
+    assert not verdict.exact_bytes
+    assert verdict.share is None
+
+
+def test_a_heap_that_did_not_grow_gives_no_share():
+    first, last = (
+        count_census(0.0, 1_000_000, {0: (1000, [])}),
+        count_census(10.0, 1_000_100, {0: (2000, [])}),
+    )
+    assert one(CACHE, [row(10 * i) for i in range(10)], first=first, last=last).share is None
+
+
+def test_a_share_is_never_above_one():
+    first, last = (
+        count_census(0.0, 1_000_000, {0: (0, [])}),
+        count_census(10.0, 1_100_000, {0: (900_000, [])}),
+    )
+    assert one(CACHE, [row(10 * i) for i in range(10)], first=first, last=last).share == 1.0
+
+
+def test_constant_length_is_not_growing():
+    verdict = one(CACHE, [row(7, mark=1)] * 8)
+    assert verdict.status is Status.NOT_GROWING
+    assert "7 entries in all 8 samples" in verdict.reason
+
+
+def test_a_full_container_is_bounded():
+    assert one(CACHE, [row(50, limit=50)] * 8).status is Status.BOUNDED
+    assert one(CACHE, [row(50, mark=i + 1) for i in range(8)]).status is Status.BOUNDED
+
+
+def test_few_samples_are_inconclusive_and_say_how_much_longer():
+    verdict = one(CACHE, [row(1), row(2), row(3)])
+    assert verdict.status is Status.INCONCLUSIVE
+    assert "watch it for 2 s more" in verdict.reason
+
+
+def test_what_the_target_does_not_have_is_unresolved():
+    (verdict,) = verdicts([CACHE], Watched(samples(unresolved={0: "the target has not loaded shop"})))
+    assert verdict.status is Status.UNRESOLVED
+    assert verdict.reason == "the target has not loaded shop"
+
+
+def test_a_finding_without_a_probe_is_unresolved():
+    from dataclasses import replace
+
+    (verdict,) = verdicts([replace(CACHE, probe=None)], Watched(samples()))
+    assert verdict.status is Status.UNRESOLVED
+
+
+def test_lists_inside_a_constant_dict_are_recognised():
+    verdict = one(CACHE, [row(3, nested=5 * i) for i in range(10)])
+    assert verdict.status is Status.CONFIRMED
+    assert verdict.reason.startswith("what its entries hold")
+    assert verdict.entries == (0, 45)
+
+
+def test_growing_entries_win_over_what_they_hold():
+    verdict = one(CACHE, [row(i, nested=5 * i) for i in range(10)])
+    assert verdict.entries == (0, 9)
+
+
+def test_closures_that_accumulate_with_small_cells_are_confirmed():
+    verdict = one(CELL, [row(8 * i, holders=i, largest=8) for i in range(1, 11)])
+    assert verdict.status is Status.CONFIRMED
+
+
+def test_closures_that_accumulate_with_empty_cells_are_confirmed_by_their_number():
+    verdict = one(CELL, [row(0, holders=i) for i in range(1, 11)])
+    assert verdict.status is Status.CONFIRMED
+    assert "closures that stay alive" in verdict.reason
+
+
+def test_no_closure_alive_clears_the_finding():
+    verdict = one(CELL, [row(0, holders=0)] * 6)
+    assert verdict.status is Status.NOT_GROWING
+    assert "none of its closures was alive" in verdict.reason
+
+
+def test_closures_are_compared_only_between_full_searches():
+    rows = [row(10 if i % 2 else 10 * i, fresh=not i % 2) for i in range(12)]
+    verdict = one(CELL, rows)
+    assert verdict.samples == 6
+    assert verdict.status is Status.CONFIRMED
+
+
+def test_more_instances_of_constant_size_do_not_confirm_the_attribute():
+    verdict = one(ITEMS, [row(3 * i, holders=i, largest=3) for i in range(1, 12)])
+    assert verdict.status is Status.NOT_GROWING
+    assert "the instances do: 1 to 11" in verdict.reason
+
+
+def test_one_growing_instance_among_changing_ones_is_confirmed():
+    rows = [row(10 * i + i % 2, holders=1 + i % 2, largest=10 * i) for i in range(1, 12)]
+    assert one(ITEMS, rows).status is Status.CONFIRMED
+
+
+def test_the_limit_of_each_is_not_the_limit_of_all():
+    rows = [row(40 + 10 * i, holders=1, largest=40 + 10 * i, limit=30) for i in range(10)]
+    assert one(CACHE, rows).status is Status.CONFIRMED
+
+
+def test_overlapping_containers_say_so():
+    tracks = [row(10 * i) for i in range(10)]
+    first = count_census(0.0, 1_000_000, {0: (0, [1]), 1: (0, [])})
+    last = count_census(10.0, 1_200_000, {0: (150_000, [1]), 1: (120_000, [])})
+    outer, inner = verdicts([CACHE, CELL], Watched(samples(tracks, tracks), first, last))
+    assert "it holds target.subscribe.updates, so their shares overlap" in outer.reason
+    assert "it is held by target.CACHE, so their shares overlap" in inner.reason
+    assert outer.share == pytest.approx(0.75)
+    assert inner.share == pytest.approx(0.6)
+
+
+def test_an_unconfirmed_container_inside_is_no_overlap():
+    first = count_census(0.0, 1_000_000, {0: (0, [1]), 1: (0, [])})
+    last = count_census(10.0, 1_200_000, {0: (150_000, [1]), 1: (100, [])})
+    watched = Watched(samples([row(10 * i) for i in range(10)], [row(5)] * 10), first, last)
+    assert "overlap" not in verdicts([CACHE, CELL], watched)[0].reason
+
+
+def counted(*pairs):
+    return tuple(Count(2.0 * i, {0: pair}) for i, pair in enumerate(pairs))
+
+
+def test_where_samples_see_a_part_the_copies_counts_decide():
+    rows = [row(32, holders=32, fresh=False)] * 8
+    watched = Watched(
+        samples(rows, partial="too large"), counts=counted(*((50 * i, 100 * i) for i in range(1, 7)))
+    )
+    (verdict,) = verdicts([CELL], watched)
+    assert verdict.status is Status.CONFIRMED
+    assert verdict.entries == (100, 600)
+
+
+def test_where_samples_see_a_part_and_nothing_else_did_it_is_inconclusive():
+    rows = [row(32, holders=32, fresh=False)] * 8
+    (verdict,) = verdicts([CELL], Watched(samples(rows, partial="too large")))
+    assert verdict.status is Status.INCONCLUSIVE
+
+
+def test_suspicious_are_those_that_gained_largest_first():
+    big, small = ([row(i, size=i * n) for i in range(8)] for n in (100, 10))
+    watched = Watched(samples(small, big, [row(4)] * 8))
+    assert suspicious([CACHE, CELL, ITEMS], watched) == [1, 0]
