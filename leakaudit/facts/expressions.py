@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+from functools import lru_cache
+from typing import Any
 
 from leakaudit.facts.printing import source_text
 
@@ -45,7 +47,8 @@ def access_path(node: ast.AST) -> str:
     if kind is ast.Name:
         return node.id  # type: ignore[attr-defined, no-any-return]
     if kind is ast.Attribute:
-        base = access_path(node.value)  # type: ignore[attr-defined]
+        value = node.value  # type: ignore[attr-defined]
+        base = value.id if value.__class__ is ast.Name else access_path(value)
         return f"{base}.{node.attr}" if base else ""  # type: ignore[attr-defined]
     if kind is ast.Subscript:
         base = access_path(node.value)  # type: ignore[attr-defined]
@@ -89,21 +92,21 @@ def _call_path(node: ast.Call) -> str:
 
 def dotted(node: ast.AST) -> str:
     """Return `a.b.c` for a plain dotted name, else "" (a call in between counts as its callee: `a().b` is `a.b`)."""
-    parts: list[str] = []
-    current = node
+    text = ""
+    current: Any = node
     while True:
-        if isinstance(current, ast.Attribute):
-            parts.append(current.attr)
+        kind = current.__class__
+        if kind is ast.Name:
+            return current.id + text  # type: ignore[no-any-return]
+        if kind is ast.Attribute:
+            text = f".{current.attr}{text}"
             current = current.value
-        elif isinstance(current, ast.Name):
-            parts.append(current.id)
-            return ".".join(reversed(parts))
-        elif isinstance(current, (ast.Subscript,)):
-            parts.append("[]")
-            current = current.value
-        elif isinstance(current, ast.Call):
-            parts.append("()")
+        elif kind is ast.Call:
+            text = f".(){text}"
             current = current.func
+        elif kind is ast.Subscript:
+            text = f".[]{text}"
+            current = current.value
         else:
             return ""
 
@@ -126,6 +129,17 @@ def short_text(node: ast.AST | None) -> str:
     return text if len(text) <= _TEXT_LIMIT else text[: _TEXT_LIMIT - 3] + "..."
 
 
+def defaults_of(arguments: ast.arguments) -> list[tuple[str, ast.expr]]:
+    """Return the parameters that have a default, by name."""
+    found: list[tuple[str, ast.expr]] = []
+    if arguments.defaults:
+        names = [a.arg for a in (*arguments.posonlyargs, *arguments.args)]
+        found += zip(names[len(names) - len(arguments.defaults) :], arguments.defaults)
+    if arguments.kwonlyargs:
+        found += [(a.arg, d) for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults) if d is not None]
+    return found
+
+
 def annotation_text(node: ast.AST | None) -> str:
     """Return an annotation as text, string annotations unquoted, cut to a readable length."""
     if node is None:
@@ -135,6 +149,7 @@ def annotation_text(node: ast.AST | None) -> str:
     return short_text(node)
 
 
+@lru_cache(maxsize=4096)
 def type_name(annotation: str) -> str:
     """Return the one class that an annotation names: `Optional[a.B]`, `B | None`, `"B"` give the name, unions "".
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
 from leakaudit.errors import SourceError
 from leakaudit.facts.containers import describe
-from leakaudit.facts.expressions import annotation_text, dotted, position, short_text, type_name
+from leakaudit.facts.expressions import annotation_text, defaults_of, dotted, position, short_text, type_name
 from leakaudit.facts.frame import Frame, RawCall, RawEvent, imported, owner_of, scope_of
 from leakaudit.facts.graphs import kept_graphs
 from leakaudit.facts.holdings import holdings
@@ -74,11 +74,16 @@ class _Resolution:
         self.walk = walk
         self.imports = walk.imports
         self.origins = Origins(walk.imports)
+        self._plain_params: dict[str, Param] = {}
+        self.has_defaults = False
+        self._outside: dict[str, str] = {}  # callees that no function binds
         self._guard_texts: dict[tuple[ast.AST, ...], tuple[str, ...]] = {}
 
     def facts(self, lines: int) -> FileFacts:
         containers = tuple(self._containers())
         declared = {c.owner for c in containers}
+        self.has_defaults = any(owner.startswith("d:") for owner in declared)
+        outside = [frame for frame in self.walk.frames if frame.kind != "function"]
         return FileFacts(
             lines=lines,
             imports=self.imports,
@@ -89,16 +94,8 @@ class _Resolution:
             calls=tuple(self._call(raw, frame) for frame in self.walk.frames for raw in frame.calls),
             types=self._types(),
             uses=self._uses(declared),
-            module_calls=tuple(
-                sorted(
-                    {n for f in self._module_frames() for raw in f.call_names if (n := self._callee(raw, f))}
-                )
-            ),
-            module_refs=tuple(
-                sorted(
-                    {n for f in self._module_frames() for raw in f.ref_names if (n := self._callee(raw, f))}
-                )
-            ),
+            module_calls=tuple(sorted({n for f in outside for n in self._callees(f.call_names, f)})),
+            module_refs=tuple(sorted({n for f in outside for n in self._callees(f.ref_names, f)})),
             all_names=self.walk.all_names,
             script=self.walk.script,
             stored=tuple(self._stored()),
@@ -111,9 +108,6 @@ class _Resolution:
     def _bodies(self) -> Iterator[tuple[Frame, ast.AST]]:
         yield self.walk.frames[0], self.walk.tree
         yield from ((frame, node) for frame, node, _, _ in self.walk.functions)
-
-    def _module_frames(self) -> list[Frame]:
-        return [f for f in self.walk.frames if f.kind != "function"]
 
     # -- containers -------------------------------------------------------------------------------------------------
 
@@ -178,12 +172,8 @@ class _Resolution:
         )
 
     def _defaults(self, frame: Frame, node: ast.AST) -> list[Container]:
-        arguments: ast.arguments = node.args  # type: ignore[attr-defined]
-        names = [a.arg for a in (*arguments.posonlyargs, *arguments.args)]
-        pairs = list(zip(names[len(names) - len(arguments.defaults) :], arguments.defaults))
-        pairs += [(a.arg, d) for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults) if d is not None]
         found = []
-        for name, value in pairs:
+        for name, value in defaults_of(node.args):  # type: ignore[attr-defined]
             is_call = isinstance(value, ast.Call) and dotted(value.func).rpartition(".")[2] in CONTAINER_CALLS
             if isinstance(value, (ast.Dict, ast.List, ast.Set)) or is_call:
                 kind, inner, bound, weak, initial, _, _ = describe(value)
@@ -226,13 +216,14 @@ class _Resolution:
     def _place(self, path: str, frame: Frame, declared: set[str]) -> tuple[str, int, bool] | None:
         """Return (owner, depth, reached through an alias) of what an event happens to, None for what is not kept."""
         owner, depth = _strip(owner_of(frame, path, self.imports))
-        direct = _strip(owner_of(frame, path, self.imports, hops=0))[0]
         if owner.startswith("l:"):
             if owner not in declared:
-                owner = self._default_owner(frame, path, declared)
+                owner = self._default_owner(frame, path, declared) if self.has_defaults else ""
         elif not owner.startswith(_KEPT) or ("." not in owner and not owner.startswith("m:")):
             return None
-        return (owner, depth, owner != direct) if owner else None
+        if not owner:
+            return None
+        return owner, depth, owner != _strip(owner_of(frame, path, self.imports, hops=0))[0]
 
     def _event(
         self, raw: RawEvent, frame: Frame, place: tuple[str, int, bool], declared: set[str]
@@ -252,15 +243,15 @@ class _Resolution:
                 return None  # an element, or the local alias is re-bound, not the container
         if op == Op.READ_GROW and owner not in declared and not owner.startswith(("i:", "c:")):
             return None
-        line, column, _, end_column = position(raw.node)
+        node = raw.node
         changes = op in (Op.GROW, Op.SHRINK, Op.READ_GROW)
         gains = op in (Op.GROW, Op.REBIND)
         return Event(
             owner,
             op,
             raw.method,
-            line,
-            column,
+            node.lineno,
+            node.col_offset + 1,
             raw.func,
             depth,
             short_text(raw.key) if changes else "",
@@ -269,7 +260,7 @@ class _Resolution:
             self.origins.of(raw.value, frame) if gains else (),
             self._guards(raw.guards),
             raw.flags | Flag.ALIAS if aliased else raw.flags,
-            end_column,
+            (node.end_col_offset or 0) + 1,
         )
 
     def _guards(self, guards: tuple[ast.AST, ...]) -> tuple[str, ...]:
@@ -292,43 +283,74 @@ class _Resolution:
     # -- the rest ---------------------------------------------------------------------------------------------------
 
     def _function(self, frame: Frame, node: ast.AST, decorators: tuple[str, ...], kind: str) -> Function:
-        arguments: ast.arguments = node.args  # type: ignore[attr-defined]
-        parent = frame.parent.index if frame.parent is not None else -1
-        captures = tuple(
-            sorted(n for n in frame.free if (s := scope_of(frame, n)) is not None and s.kind == "function")
-        )
-        lines = tuple(d.lineno for d in getattr(node, "decorator_list", ()))
+        parent = frame.parent
         line, column, end_line, _ = position(node)
         return Function(
-            qualname=frame.qualname,
-            line=line,
-            end_line=end_line,
-            cls=frame.cls,
-            parent=parent,
-            params=tuple(_params(arguments)),
-            decorators=tuple(self._decorator(d, frame.parent or frame) for d in decorators),
-            decorator_lines=lines,
-            is_async=isinstance(node, ast.AsyncFunctionDef),
-            is_generator=frame.generator,
-            kind=kind,
-            forever=frame.forever,
-            calls=tuple(sorted({n for c in frame.call_names if (n := self._callee(c, frame))})),
-            refs=tuple(
-                sorted(
-                    {n for c in frame.ref_names if (n := self._callee(c, frame)) and not n.startswith("?:")}
-                )
-            ),
-            returns=tuple(
-                dict.fromkeys(
-                    tag for value in frame.returns[:6] for tag in self.origins.of(value, frame, 2)[:2]
-                )
-            ),
-            captures=captures,
-            exits=tuple(short_text(t) for t in frame.exits[:3]),
-            column=column,
-            loop_calls=tuple(sorted({n for c in frame.loop_names if (n := self._callee(c, frame))})),
-            endless=frame.endless,
+            frame.qualname,
+            line,
+            end_line,
+            frame.cls,
+            parent.index if parent is not None else -1,
+            self._params(node.args),  # type: ignore[attr-defined]
+            tuple([self._decorator(d, parent or frame) for d in decorators]) if decorators else (),
+            tuple([d.lineno for d in node.decorator_list]) if decorators else (),  # type: ignore[attr-defined]
+            node.__class__ is ast.AsyncFunctionDef,
+            frame.generator,
+            kind,
+            frame.forever,
+            tuple(sorted(self._callees(frame.call_names, frame))),
+            tuple(sorted(n for n in self._callees(frame.ref_names, frame) if not n.startswith("?:"))),
+            self._returns(frame),
+            self._captures(frame) if frame.free else (),
+            tuple([short_text(test) for test in frame.exits[:3]]) if frame.exits else (),
+            column,
+            tuple(sorted(self._callees(frame.loop_names, frame))),
+            frame.endless,
         )
+
+    def _params(self, arguments: ast.arguments) -> tuple[Param, ...]:
+        defaults = dict(defaults_of(arguments))
+        found = [
+            self._param(a.arg, a.annotation, defaults.get(a.arg))
+            for a in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)
+        ]
+        if arguments.vararg is not None:
+            found.append(self._param(f"*{arguments.vararg.arg}", arguments.vararg.annotation, None))
+        if arguments.kwarg is not None:
+            found.append(self._param(f"**{arguments.kwarg.arg}", arguments.kwarg.annotation, None))
+        return tuple(found)
+
+    def _param(self, name: str, annotation: ast.expr | None, default: ast.expr | None) -> Param:
+        if annotation is not None or default is not None:
+            return Param(name, annotation_text(annotation), _default_word(default))
+        if name not in self._plain_params:
+            self._plain_params[name] = Param(name)
+        return self._plain_params[name]
+
+    def _returns(self, frame: Frame) -> tuple[str, ...]:
+        found: dict[str, None] = {}
+        for value in frame.returns[:6]:
+            found.update(dict.fromkeys(self.origins.first(2, value, frame, 2)))
+        return tuple(found)
+
+    def _captures(self, frame: Frame) -> tuple[str, ...]:
+        scopes = ((name, scope_of(frame, name)) for name in sorted(frame.free))
+        return tuple(name for name, scope in scopes if scope is not None and scope.kind == "function")
+
+    def _callees(self, texts: Iterable[str], frame: Frame) -> set[str]:
+        bound = frame.bound
+        plain = not (frame.nested or frame.globals)
+        outside = self._outside
+        found = set()
+        for text in texts:
+            if plain and text.partition(".")[0] not in bound:
+                if text not in outside:
+                    outside[text] = self._callee(text, self.walk.frames[0])
+                found.add(outside[text])
+            else:
+                found.add(self._callee(text, frame))
+        found.discard("")
+        return found
 
     def _decorator(self, text: str, frame: Frame) -> str:
         """Resolve a decorator; one that is called keeps its mark: `@app.get("/x")` is `m:app.get.()`."""
@@ -460,24 +482,6 @@ def _guard_text(node: ast.AST) -> str:
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
         return "not " + short_text(node.operand)
     return short_text(node)
-
-
-def _params(arguments: ast.arguments) -> list[Param]:
-    positional = [*arguments.posonlyargs, *arguments.args]
-    defaults: dict[str, ast.expr] = dict(
-        zip([a.arg for a in positional][len(positional) - len(arguments.defaults) :], arguments.defaults)
-    )
-    defaults.update({a.arg: d for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults) if d is not None})
-    found = [
-        Param(a.arg, annotation_text(a.annotation), _default_word(defaults.get(a.arg)))
-        for a in (*positional, *arguments.kwonlyargs)
-    ]
-    found += [
-        Param(f"{'*' * stars}{a.arg}", annotation_text(a.annotation))
-        for stars, a in ((1, arguments.vararg), (2, arguments.kwarg))
-        if a is not None
-    ]
-    return found
 
 
 def _default_word(node: ast.expr | None) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import msgspec
@@ -11,6 +10,7 @@ import msgspec
 from leakaudit.facts.expressions import type_name
 
 _ALIAS_HOPS = 4
+_ANY = "?"  # an attribute of no special name
 
 
 class RawEvent(msgspec.Struct, frozen=True, gc=False):
@@ -19,7 +19,7 @@ class RawEvent(msgspec.Struct, frozen=True, gc=False):
     path: str
     op: int
     method: str
-    node: ast.AST
+    node: ast.expr | ast.stmt
     func: int
     key: ast.AST | None
     value: ast.AST | None
@@ -31,6 +31,7 @@ class RawCall(msgspec.Struct, frozen=True, gc=False):
     """A call before its callee is resolved."""
 
     node: ast.Call
+    name: str  # the last part of the callee
     func: int
     usage: str
     guards: tuple[ast.AST, ...]
@@ -46,8 +47,7 @@ class RawRaise(NamedTuple):
     flags: int
 
 
-@dataclass(slots=True)
-class Frame:
+class Frame(msgspec.Struct, eq=False, gc=False):
     """One function (or the module, or a class body) while it is walked."""
 
     qualname: str
@@ -57,41 +57,40 @@ class Frame:
     parent: Frame | None = None
     self_name: str = ""
     cls_name: str = ""
-    annotations: dict[str, str] = field(default_factory=dict)  # parameter or variable -> annotation text
-    params: set[str] = field(default_factory=set)
-    bound: set[str] = field(default_factory=set)
-    globals: set[str] = field(default_factory=set)
-    nonlocals: set[str] = field(default_factory=set)
-    aliases: dict[str, str] = field(default_factory=dict)
-    definitions: dict[str, list[ast.AST]] = field(default_factory=dict)
-    loops: dict[str, ast.AST] = field(default_factory=dict)  # loop variable -> what is iterated
-    caught: set[str] = field(default_factory=set)  # names bound by `except ... as`
-    withs: dict[str, ast.AST] = field(default_factory=dict)
-    functions: dict[str, int] = field(default_factory=dict)  # nested function name -> index
-    classes: set[str] = field(default_factory=set)
-    loads: set[str] = field(default_factory=set)
-    taken: set[str] = field(default_factory=set)  # names that nested functions take from here or above
-    free: set[str] = field(default_factory=set)  # of a nested scope: names that it takes from above
-    events: list[RawEvent] = field(default_factory=list)
-    calls: list[RawCall] = field(default_factory=list)
-    call_names: set[str] = field(default_factory=set)
-    loop_names: set[str] = field(default_factory=set)
-    ref_names: set[str] = field(default_factory=set)
-    returns: list[ast.AST] = field(default_factory=list)
-    uses: dict[str, int] = field(default_factory=dict)
-    containers: list[tuple[str, ast.AST, ast.AST, str, int]] = field(default_factory=list)
-    stores: list[tuple[str, ast.AST, ast.AST]] = field(default_factory=list)
-    bound_methods: dict[str, ast.Attribute] = field(
-        default_factory=dict
-    )  # name -> the bound method it stands for
+    annotations: dict[str, str] = {}  # parameter or variable -> annotation text
+    params: set[str] = set()
+    bound: set[str] = set()
+    globals: set[str] = set()
+    nonlocals: set[str] = set()
+    aliases: dict[str, str] = {}
+    definitions: dict[str, list[ast.AST]] = {}
+    loops: dict[str, ast.AST] = {}  # loop variable -> what is iterated
+    caught: set[str] = set()  # names bound by `except ... as`
+    withs: dict[str, ast.AST] = {}
+    functions: dict[str, int] = {}  # nested function name -> index
+    classes: set[str] = set()
+    loads: set[str] = set()
+    taken: set[str] = set()  # names that nested functions take from here or above
+    free: set[str] = set()  # of a nested scope: names that it takes from above
+    events: list[RawEvent] = []
+    calls: list[RawCall] = []
+    call_names: set[str] = set()
+    loop_names: set[str] = set()
+    ref_names: set[str] = set()
+    returns: list[ast.AST] = []
+    uses: dict[str, int] = {}
+    containers: list[tuple[str, ast.AST, ast.AST, str, int]] = []
+    stores: list[tuple[str, ast.AST, ast.AST]] = []
+    bound_methods: dict[str, ast.Attribute] = {}  # name -> the bound method it stands for
     forever: bool = False
     endless: bool = False
     generator: bool = False
-    exits: list[ast.AST] = field(default_factory=list)
-    deleted: set[str] = field(default_factory=set)  # names unbound with `del`
-    raises: list[RawRaise] = field(default_factory=list)
-    owners: dict[str, str] = field(default_factory=dict)  # kept by owner_of: access path -> owner
-    direct_owners: dict[str, str] = field(default_factory=dict)  # the same, aliases not followed
+    exits: list[ast.AST] = []
+    deleted: set[str] = set()  # names unbound with `del`
+    raises: list[RawRaise] = []
+    owners: dict[str, str] = {}  # kept by owner_of: access path -> owner
+    direct_owners: dict[str, str] = {}  # the same, aliases not followed
+    tags: dict[tuple[str, int], tuple[str, ...]] = {}  # kept by Origins: (name, depth) -> its origins
     nested: bool = False  # inside a function; only then `loads` and `free` are kept
 
     def is_local(self, name: str) -> bool:
@@ -123,11 +122,39 @@ def owner_of(frame: Frame, path: str, imports: dict[str, str], hops: int = _ALIA
 
     Asked after the walk only: a frame remembers its answers.
     """
-    known = frame.owners if hops == _ALIAS_HOPS else frame.direct_owners if hops == 0 else {}
+    if hops == _ALIAS_HOPS:
+        known = frame.owners
+    elif hops == 0:
+        known = frame.direct_owners
+    else:
+        return _owner(frame, path, imports, hops)
     owner = known.get(path)
     if owner is None:
-        owner = known[path] = _owner(frame, path, imports, hops)
+        owner = known[path] = _by_head(frame, path, imports, hops, known)
     return owner
+
+
+def _by_head(frame: Frame, path: str, imports: dict[str, str], hops: int, known: dict[str, str]) -> str:
+    """Resolve `head.rest` by what was found for another `head.`: only __class__ and __dict__ are special."""
+    end = path.find(".") + 1
+    if not end or path.startswith("__", end):
+        return _outward(frame, path, imports, hops)
+    head = path[:end]
+    prefix = known.get(head)
+    if prefix is None:
+        prefix = known[head] = _outward(frame, head + _ANY, imports, hops).removesuffix(_ANY)
+    return prefix + path[end:] if prefix else ""
+
+
+def _outward(frame: Frame, path: str, imports: dict[str, str], hops: int) -> str:
+    """Ask the enclosing scope for what is not bound here: it may know already."""
+    root = path.partition(".")[0].partition("[")[0]
+    outer = frame.parent
+    if outer is None or root in frame.bound or root in frame.globals or root == "super()":
+        return _owner(frame, path, imports, hops)
+    while outer.kind == "class" and outer.parent is not None:
+        outer = outer.parent
+    return owner_of(outer, path, imports, hops)
 
 
 def _owner(frame: Frame, path: str, imports: dict[str, str], hops: int) -> str:
@@ -172,13 +199,11 @@ def _self_owner(scope: Frame, rest: str) -> str:
 
 
 def _local_owner(scope: Frame, root: str, rest: str, path: str, imports: dict[str, str]) -> str:
-    if rest.startswith("."):
-        annotation = scope.annotations.get(root, "")
-        if annotation:
-            name = type_name(annotation)
-            return f"t:{imported(name, imports)}{rest}" if name else f"?:{path}"
-        return f"?:{path}"
-    return f"l:{scope.qualname}.{path}"
+    if not rest.startswith("."):
+        return f"l:{scope.qualname}.{path}"
+    annotation = scope.annotations.get(root)
+    name = type_name(annotation) if annotation else ""
+    return f"t:{imported(name, imports)}{rest}" if name else f"?:{path}"
 
 
 def imported(name: str, imports: dict[str, str]) -> str:

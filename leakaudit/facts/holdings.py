@@ -20,7 +20,7 @@ def holdings(
 ) -> Iterator[Holding]:
     """Yield the locals of a walked file that leave their function open on some path."""
     for frame, function, _, _ in functions:
-        if isinstance(function, ast.Lambda):
+        if not frame.calls or isinstance(function, ast.Lambda):
             continue
         seen: set[int] = set()
         for name, maker, flags in _candidates(frame, function):
@@ -34,9 +34,8 @@ def holdings(
 
 def _candidates(frame: Frame, function: ast.AST) -> Iterator[tuple[str, ast.Call, int]]:
     """Locals bound to what a known maker makes, and locals that the function itself closes."""
-    flags = {id(raw.node): raw.flags for raw in frame.calls}
     for raw in frame.calls:
-        name = _last(raw.node)
+        name = raw.name
         if name in MAKER_NAMES or name in POOL_NAMES or WRAPPER.match(name):
             target = _target(raw, function)
             if target:
@@ -50,7 +49,8 @@ def _candidates(frame: Frame, function: ast.AST) -> Iterator[tuple[str, ast.Call
                         and _last(call) not in _NO_MAKERS
                         and held not in frame.params
                     ):
-                        yield held, call, flags.get(id(call), 0)
+                        flags = next((other.flags for other in frame.calls if other.node is call), 0)
+                        yield held, call, flags
 
 
 def _target(raw: RawCall, function: ast.AST) -> str:

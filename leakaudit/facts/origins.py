@@ -73,16 +73,36 @@ class Origins:
 
     def __init__(self, imports: dict[str, str]) -> None:
         self._imports = imports
+        self._limit = _LIMIT
 
     def of(self, node: ast.AST | None, frame: Frame, depth: int = _DEPTH) -> tuple[str, ...]:
         """Return the tags of `node`, most direct first, at most ten."""
+        if node is None:
+            return ()
+        if not isinstance(node, ast.Name):
+            return self._tags(node, frame, depth)
+        key = (node.id, depth)
+        if key not in frame.tags:
+            frame.tags[key] = self._tags(node, frame, depth)
+        return frame.tags[key]
+
+    def _tags(self, node: ast.AST, frame: Frame, depth: int) -> tuple[str, ...]:
         found: list[str] = []
-        if node is not None:
-            self._collect(node, frame, depth, found)
-        return tuple(dict.fromkeys(found))[:_LIMIT]
+        self._collect(node, frame, depth, found)
+        return tuple(found) if len(found) < 2 else tuple(dict.fromkeys(found))[:_LIMIT]
+
+    def first(self, count: int, node: ast.AST, frame: Frame, depth: int) -> tuple[str, ...]:
+        """Return the first tags of `node`."""
+        self._limit = count
+        found: list[str] = []
+        self._collect(node, frame, depth, found)
+        self._limit = _LIMIT
+        if "except" in found or len(found) != len(set(found)):  # what comes later may matter
+            return self.of(node, frame, depth)[:count]
+        return tuple(found[:count])
 
     def _collect(self, node: ast.AST, frame: Frame, depth: int, found: list[str]) -> None:
-        if len(found) >= _LIMIT:
+        if len(found) >= self._limit:
             return
         kind = node.__class__
         if kind is ast.Constant:
@@ -111,13 +131,18 @@ class Origins:
                 found.append(f"item:{node.slice.value!r}"[:40])  # type: ignore[attr-defined]
         elif kind in (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp):
             found.append(f"literal:{kind.__name__.lower()[:4].rstrip('c')}")
-            for child in ast.iter_child_nodes(node):
-                if not isinstance(child, (ast.Load, ast.comprehension)):
-                    self._collect(child, frame, depth - 1, found)
+            self._children(node, frame, depth - 1, found)
         elif depth > 0:
-            for child in ast.iter_child_nodes(node):
+            self._children(node, frame, depth - 1, found)
+
+    def _children(self, node: ast.AST, frame: Frame, depth: int, found: list[str]) -> None:
+        for name in node._fields:
+            value = getattr(node, name)
+            for child in value if value.__class__ is list else (value,):
                 if isinstance(child, ast.expr):
-                    self._collect(child, frame, depth - 1, found)
+                    self._collect(child, frame, depth, found)
+                    if len(found) >= self._limit:
+                        return
 
     def _name(self, name: str, frame: Frame, depth: int, found: list[str]) -> None:
         scope = scope_of(frame, name)
@@ -160,11 +185,11 @@ class Origins:
         if node.attr in _TYPE_ATTRIBUTES:
             found.append("type")
             return
-        owner = owner_of(frame, access_path(node), self._imports)
-        text = short_text(node)
-        if owner.startswith("i:") and isinstance(node.value, ast.Name):
-            found.append(f"bound:{owner}")
-        found.append(f"attr:{text}")
+        if node.value.__class__ is ast.Name:
+            owner = owner_of(frame, access_path(node), self._imports)
+            if owner.startswith("i:"):
+                found.append(f"bound:{owner}")
+        found.append(f"attr:{short_text(node)}")
         if depth > 0:
             start = len(found)
             self._collect(node.value, frame, depth - 1, found)

@@ -33,8 +33,7 @@ def races(
     """Yield the races of a walked file that leave a task alone."""
     for frame, function, _, _ in functions:
         for raw in frame.calls:
-            func = raw.node.func
-            if (func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "")) != "wait":
+            if raw.name != "wait":
                 continue
             left = _losers(raw.node, function, frame)
             if left:

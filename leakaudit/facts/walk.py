@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from leakaudit.facts.containers import is_container
-from leakaudit.facts.expressions import access_path, annotation_text, dotted, short_text
+from leakaudit.facts.expressions import access_path, annotation_text, defaults_of, dotted, short_text
 from leakaudit.facts.frame import Frame, RawCall, RawEvent, RawRaise
 from leakaudit.facts.model import Class, Flag, Op, Use
 from leakaudit.facts.rebinding import rebuilds
@@ -82,17 +82,30 @@ class Walk:
         table = self._table
         for name in node._fields:
             value: Any = getattr(node, name, None)
-            if value.__class__ is list:
-                self._visit_all(value)
-            elif value is not None:
-                handler = table.get(value.__class__)
+            for part in value if value.__class__ is list else (value,):
+                handler = table.get(part.__class__)  # None for a text, too
                 if handler is not None:
-                    handler(self, value)
+                    handler(self, part)
+
+    def visit_BinOp(self, node: ast.BinOp) -> None:
+        self.visit(node.left)
+        self.visit(node.right)
+
+    def visit_BoolOp(self, node: ast.BoolOp) -> None:
+        self._visit_all(node.values)
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> None:
+        self.visit(node.operand)
+
+    def visit_List(self, node: ast.List | ast.Tuple | ast.Set) -> None:
+        self._visit_all(node.elts)
+
+    visit_Tuple = visit_Set = visit_List
 
     def _visit_all(self, nodes: Iterable[Any]) -> None:
         table = self._table
         for node in nodes:
-            handler = table.get(node.__class__)
+            handler = table[node.__class__]
             if handler is not None:
                 handler(self, node)
 
@@ -135,7 +148,7 @@ class Walk:
         path: str,
         op: int,
         method: str,
-        node: ast.AST,
+        node: ast.expr | ast.stmt,
         key: ast.AST | None = None,
         value: ast.AST | None = None,
         flags: int = 0,
@@ -189,7 +202,7 @@ class Walk:
     def _defaults(self, arguments: ast.arguments) -> dict[str, ast.Attribute]:
         """Visit the defaults; return the parameters whose default is a container's bound method (`drop=seen.discard`)."""
         methods: dict[str, ast.Attribute] = {}
-        for name, default in _defaults_of(arguments):
+        for name, default in defaults_of(arguments):
             if isinstance(default, ast.Attribute) and default.attr in _CHANGING:
                 methods[name] = default
             else:
@@ -200,7 +213,7 @@ class Walk:
         outer = self.frame
         arguments = node.args
         self._visit_all(arguments.defaults)
-        self._visit_all(arguments.kw_defaults)
+        self._visit_all(filter(None, arguments.kw_defaults))
         frame = self._function_frame(node, _join(outer.qualname, "<lambda>"), "", ())
         guards, self.guards = self.guards, ()
         flags, self.flags = self.flags, 0
@@ -221,9 +234,11 @@ class Walk:
             nested=outer.nested or outer.kind == "function",
         )
         arguments: ast.arguments = node.args
-        for argument in _all_arguments(arguments):
-            frame.params.add(argument.arg)
-            frame.bound.add(argument.arg)
+        every = _all_arguments(arguments)
+        names = [argument.arg for argument in every]
+        frame.params.update(names)
+        frame.bound.update(names)
+        for argument in every:
             if argument.annotation is not None:
                 frame.annotations[argument.arg] = annotation_text(argument.annotation)
         if arguments.defaults:
@@ -334,12 +349,15 @@ class Walk:
             return f"store:{access_path(target)}"
         return "unpack"
 
-    def assign(self, target: ast.AST, value: ast.AST, node: ast.AST, annotation: str = "") -> None:
+    def assign(self, target: Any, value: ast.AST, node: ast.expr | ast.stmt, annotation: str = "") -> None:
         frame = self.frame
-        if isinstance(target, ast.Name):
+        if target.__class__ is ast.Name:
             name = target.id
             frame.bound.add(name)
-            frame.definitions.setdefault(name, []).append(value)
+            if name in frame.definitions:
+                frame.definitions[name].append(value)
+            else:
+                frame.definitions[name] = [value]
             if value.__class__ not in _PLAIN_VALUES:
                 self._assign_name(name, value, node, annotation)
             if frame.kind == "function" or name in frame.globals or name in frame.nonlocals:
@@ -625,7 +643,8 @@ class Walk:
             self.expression(func.value, "receiver")
         elif isinstance(func, ast.Name):
             name = func.id
-            self.visit(func)
+            if frame.nested:
+                frame.loads.add(name)
             if name in frame.bound_methods:
                 self._method_call(node, frame.bound_methods[name])
             if name == "len" and node.args:
@@ -633,7 +652,7 @@ class Walk:
         else:
             name = ""
             self.expression(func, "call")
-        text = dotted(func)
+        text = name if isinstance(func, ast.Name) else dotted(func)
         if text:
             frame.call_names.add(text)
             if self.flags & Flag.FOREVER:
@@ -642,14 +661,11 @@ class Walk:
         if node.keywords:
             arguments = arguments + [keyword.value for keyword in node.keywords]
         if self._remember(arguments, name):
-            frame.calls.append(RawCall(node, frame.index, usage, self.guards, self.flags))
+            frame.calls.append(RawCall(node, name, frame.index, usage, self.guards, self.flags))
         if arguments:
             self._arguments(arguments, text)
         if name not in _HELPERS or not self._helper_call(node, name):
-            for argument in arguments:
-                kind = argument.__class__
-                if kind is ast.Name or kind is ast.Attribute:
-                    self.event(access_path(argument), Op.ESCAPE, text or name, node)
+            self._escapes(arguments, text or name, node)
 
     def _arguments(self, arguments: list[Any], callee: str) -> None:
         frame = self.frame
@@ -657,18 +673,37 @@ class Walk:
         table = self._table
         before = self.usage
         for argument in arguments:
-            value = argument.value if argument.__class__ is ast.Starred else argument
+            value: Any = argument.value if argument.__class__ is ast.Starred else argument
             kind = value.__class__
-            if kind in _NAMED:
+            if kind is ast.Name:
+                text = value.id
+            elif kind is ast.Attribute:
                 text = dotted(value)
-                if text:
-                    frame.ref_names.add(text)
-                    uses[text] = uses.get(text, 0) | Use.PASS
+            else:
+                text = ""
+            if text:
+                frame.ref_names.add(text)
+                uses[text] = uses.get(text, 0) | Use.PASS
             handler = table[kind]
             if handler is not None:
                 self.usage = f"arg:{callee}"
                 handler(self, value)
         self.usage = before
+
+    def _escapes(self, arguments: list[Any], callee: str, node: ast.Call) -> None:
+        frame = self.frame
+        for argument in arguments:
+            kind = argument.__class__
+            if kind is ast.Name:
+                path = argument.id
+            elif kind is ast.Attribute:
+                path = access_path(argument)
+            else:
+                continue
+            if path:
+                frame.events.append(
+                    RawEvent(path, Op.ESCAPE, callee, node, frame.index, None, None, self.guards, self.flags)
+                )
 
     def _remember(self, arguments: list[Any], name: str) -> bool:
         if _is_remembered(name):
@@ -754,16 +789,6 @@ def _all_arguments(arguments: ast.arguments) -> list[ast.arg]:
         found = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
     extra = [argument for argument in (arguments.vararg, arguments.kwarg) if argument is not None]
     return found + extra if extra else found
-
-
-def _defaults_of(arguments: ast.arguments) -> list[tuple[str, ast.expr]]:
-    found: list[tuple[str, ast.expr]] = []
-    if arguments.defaults:
-        names = [a.arg for a in (*arguments.posonlyargs, *arguments.args)]
-        found += zip(names[len(names) - len(arguments.defaults) :], arguments.defaults)
-    if arguments.kwonlyargs:
-        found += [(a.arg, d) for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults) if d is not None]
-    return found
 
 
 def _class(
