@@ -60,6 +60,7 @@ class DefaultdictGrownByRead(ContainerRule):
         guarded = any(f"{event.key} in " in guard for guard in event.guards)
         return (
             event.op is Op.READ_GROW
+            and growth.cleanup.grade in ("none", "by-name", "clear-only")
             and not guarded
             and not holds_locks(subject)
             and not holds_callables(subject)

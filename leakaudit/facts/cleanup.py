@@ -249,14 +249,7 @@ def _is_uncalled(project: Project, seen: Seen) -> bool:
         or function.decorators
     ):
         return False
-    if project.callers.get((seen.path, seen.event.func)):
-        return False
-    text = f".{function.name}"
-    facts = project.files[seen.path]
-    return (
-        not any(name.endswith(text) for f in facts.functions for name in (*f.calls, *f.refs))
-        and function.parent < 0
-    )
+    return function.name not in project.named_functions and function.parent < 0
 
 
 def _is_lazy(project: Project, seen: Seen) -> bool:

@@ -29,6 +29,7 @@ _START_NAMES = re.compile(
     r"lifespan|ready|includeme|setUp|prepare|populate|parse_args|add_arguments|add_parser|async_setup|discover|from_config|import_|on_load|"
     r"setup_|init_|load_|register_builtin|register_default|mount|include_router)"
 )
+_COMMAND_LINE = re.compile(r"\b(click|typer|cli|cmd|app_cli)\b")
 _IMPORT_NAMES = frozenset(
     {"__init_subclass__", "__set_name__", "__class_getitem__", "__prepare__", "__mro_entries__"}
 )
@@ -78,6 +79,8 @@ class Contexts:
         if name in _IMPORT_NAMES or (name == "__new__" and self._is_metaclass(path, function)):
             return Answer("import", f"`{name}` runs when a class is made", path, function.line)
         for decorator in function.decorators:
+            if _COMMAND_LINE.search(decorator):
+                return Answer("start-up", f"`{name}` is a command of the command line", path, function.line)
             if _ROUTE.search(decorator) and not decorator.endswith(("property", "setter")):
                 return Answer(
                     "per-event",

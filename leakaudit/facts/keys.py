@@ -42,7 +42,7 @@ def is_finite_annotation(text: str) -> bool:
     return _FINITE_ANNOTATION.search(text) is not None
 
 
-def domain(event: Event, sequence: bool) -> Answer:
+def domain(event: Event, sequence: bool, mapping: bool = False) -> Answer:
     """Return the domain of what an event adds: `finite`, `fresh` or `unknown`.
 
     `sequence` says that the container does not deduplicate (list, deque, queue), so that every addition counts.
@@ -59,8 +59,17 @@ def domain(event: Event, sequence: bool) -> Answer:
         )
     if event.depth and event.method in ("add", "update"):
         return _domain(event.value, event.value_origins)
+    own = event.owner.rpartition(".")[2].rpartition(":")[2]
+    walked = next(
+        (t for t in event.key_origins if t.startswith("loop:") and re.search(rf"\b{re.escape(own)}\b", t)),
+        None,
+    )
+    if walked is not None:
+        return Answer("finite", f"the key `{event.key}` runs over the container's own keys")
     if event.key:
         return _domain(event.key, event.key_origins)
+    if event.method in ("update", "|=") and mapping:
+        return Answer("unknown", f"nothing tells which keys `{event.value}` brings")
     return _domain(event.value, event.value_origins)
 
 

@@ -82,9 +82,9 @@ class _Endings:
         self._project = project
 
     @cached_property
-    def _ended(self) -> tuple[dict[tuple[str, str], set[str]], dict[str, set[str]]]:
+    def _ended(self) -> tuple[dict[tuple[Place, str], set[str]], dict[str, set[str]]]:
         """Methods called on attributes or passed along: by (class, attribute) where the class is known, else by attribute."""
-        own: dict[tuple[str, str], set[str]] = {}
+        own: dict[tuple[Place, str], set[str]] = {}
         loose: dict[str, set[str]] = {}
         for path, facts in self._project.files.items():
             for function in facts.functions:
@@ -92,7 +92,7 @@ class _Endings:
                     owner, _, method = name.rpartition(".")
                     cls, _, attribute = owner.partition(":")[2].rpartition(".")
                     if owner.startswith(("i:", "c:")) and self._is_class(path, cls):
-                        own.setdefault((cls, attribute), set()).add(method)
+                        own.setdefault((Place(path, cls), attribute), set()).add(method)
                     elif attribute:
                         loose.setdefault(attribute, set()).add(method)
         return own, loose
@@ -106,7 +106,7 @@ class _Endings:
         project = self._project
         related = (*project.mro(owned.cls), *project.subclasses.get(owned.cls, ()))
         methods = loose.get(owned.attribute, set()).union(
-            *(own.get((place.name, owned.attribute), ()) for place in related)
+            *(own.get((place, owned.attribute), ()) for place in related)
         )
         return any(closes(method, owned.resource) for method in methods)
 
@@ -217,12 +217,9 @@ def _returned(project: Project, owned: _Owned) -> bool:
     wanted = f"attr:self.{owned.attribute}"
     for place in project.mro(owned.cls):
         for index, function in enumerate(project.files[place.path].functions):
-            if function.cls == place.name and function.returns[:1] in (
-                (wanted,),
-                (f"bound:i:{place.name}.{owned.attribute}",),
-            ):
-                if (place.path, index) != (owned.path, owned.func):
-                    return True
+            other = function.cls == place.name and (place.path, index) != (owned.path, owned.func)
+            if other and function.returns[:1] in ((wanted,), (f"bound:i:{place.name}.{owned.attribute}",)):
+                return True
     return False
 
 

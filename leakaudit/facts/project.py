@@ -130,8 +130,11 @@ class Project:
                 subject.path,
                 subject.container.line,
             )
+        kind = subject.container.kind
         return keys.domain(
-            seen.event, sequence=subject.container.kind in ("list", "deque", "queue", "buffer")
+            seen.event,
+            sequence=kind in ("list", "deque", "queue", "buffer"),
+            mapping=kind in ("dict", "defaultdict", "counter"),
         )
 
     def _enum_key(self, subject: Subject) -> str:
@@ -415,6 +418,24 @@ class Project:
         kind = self.files[path].types.get(f"m:{root}")
         place = self.class_named(kind, path) if kind and attributes else None
         return self._method_of(place, attributes) if place is not None else None
+
+    @cached_property
+    def named_functions(self) -> set[str]:
+        """The last parts of everything that is called, passed along or stored as a bound method, anywhere."""
+        found: set[str] = set()
+        for facts in self.files.values():
+            for function in facts.functions:
+                found.update(
+                    n.rpartition(".")[2].rpartition(":")[2] for n in (*function.calls, *function.refs)
+                )
+            found.update(
+                n.rpartition(".")[2].rpartition(":")[2] for n in (*facts.module_calls, *facts.module_refs)
+            )
+            for _, tags, _, _ in facts.stored:
+                found.update(
+                    t.rpartition(".")[2] for t in tags.split("|") if t.startswith(("bound:", "attr:"))
+                )
+        return found
 
     @cached_property
     def constructions(self) -> dict[Place, list[tuple[str, Call]]]:
