@@ -41,7 +41,11 @@ def emit(
     view = View(
         width=_width(to_terminal), color=to_terminal and _color_wanted(), statistics=statistics, brief=brief
     )
-    text = renderer(format_).render(report, view)
+    write(renderer(format_).render(report, view), output)
+
+
+def write(text: str, output: str | None) -> None:
+    """Write text to the file or to stdout; raises UsageError if the file cannot be written."""
     if output is None:
         _to_stdout(text)
         return

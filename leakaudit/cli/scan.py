@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +10,14 @@ import click
 
 from leakaudit.cli.exitcodes import ExitCode
 from leakaudit.cli.output import emit, format_option, output_option
+from leakaudit.errors import UsageError
 
 if TYPE_CHECKING:
+    from leakaudit.findings import Confidence
     from leakaudit.findings.report import Report
     from leakaudit.scan.api import Scan
     from leakaudit.scan.config import Config
+    from leakaudit.scan.fate import Terms
 
 _LEVELS = ("low", "medium", "high")
 
@@ -38,6 +41,9 @@ class Request:
     no_cache: bool
     no_config: bool
     exit_zero: bool
+    fix: bool
+    diff: bool
+    unsafe_fixes: bool
     statistics: bool
     quiet: bool
 
@@ -75,6 +81,9 @@ def _list(_ctx: click.Context, _param: click.Parameter, value: tuple[str, ...]) 
 )
 @click.option("--no-cache", is_flag=True, help="Read every file anew.")
 @click.option("--no-config", is_flag=True, help="Ignore [tool.leakaudit] in pyproject.toml.")
+@click.option("--fix", is_flag=True, help="Mend what can be mended safely; report what is left.")
+@click.option("--diff", is_flag=True, help="Print what --fix would change, and change nothing.")
+@click.option("--unsafe-fixes", is_flag=True, help="With --fix or --diff: also what may change behaviour.")
 @click.option("--exit-zero", is_flag=True, help="Exit 0 even when something is found.")
 @click.option("--statistics", is_flag=True, help="Count the findings per rule.")
 @click.option("-q", "--quiet", is_flag=True, help="Print findings and errors, no summary and no progress.")
@@ -88,16 +97,44 @@ def scan(**options: Any) -> ExitCode:
 def _run(request: Request) -> ExitCode:
     from leakaudit.findings import Confidence
     from leakaudit.scan.config import Config, load_config
+    from leakaudit.scan.fate import decide
 
+    _refuse_contradictions(request)
     config = Config() if request.no_config else load_config(request.paths[0])
     threshold = Confidence(request.confidence) if request.confidence else config.confidence
     done = _examine(request, config)
-    report = _decided(done, request, config, threshold)
+    terms = _terms(request, config, threshold)
+
+    def decided(scan: Scan) -> Report:
+        return decide(scan.report, replace(terms, comments=scan.comments, audited=scan.files))
+
+    if request.diff or request.fix:
+        from leakaudit.cli import mending
+        from leakaudit.scan.mend import mend
+
+        mended = mend(done, decided, unsafe=request.unsafe_fixes)
+        if request.diff:
+            mending.show(mended, request.output, brief=request.quiet)
+            left = _exit_code(mended.report, request)
+            clean = not mended.changes or request.exit_zero
+            return left if left is ExitCode.FAILED else ExitCode.CLEAN if clean else ExitCode.FINDINGS
+        report = mending.apply(mended)
+    else:
+        report = decided(done)
     if request.write_baseline:
         return _write_baseline(request.write_baseline, report)
     if not (done.nothing_asked and request.format_ == "text"):
         emit(report, request.format_, request.output, statistics=request.statistics, brief=request.quiet)
     return _exit_code(report, request)
+
+
+def _refuse_contradictions(request: Request) -> None:
+    if request.fix and request.diff:
+        raise UsageError("--fix changes files and --diff does not", "choose one")
+    if request.unsafe_fixes and not (request.fix or request.diff):
+        raise UsageError("--unsafe-fixes alone fixes nothing", "add --diff or --fix")
+    if request.diff and (request.write_baseline or request.format_ != "text"):
+        raise UsageError("--diff prints a diff and nothing else", "leave --format and --write-baseline out")
 
 
 def _examine(request: Request, config: Config) -> Scan:
@@ -119,24 +156,21 @@ def _examine(request: Request, config: Config) -> Scan:
         return examine(request.paths, options, progress)
 
 
-def _decided(done: Scan, request: Request, config: Config, threshold: Any) -> Report:
+def _terms(request: Request, config: Config, threshold: Confidence) -> Terms:
     from leakaudit.findings import baseline
-    from leakaudit.scan.fate import Terms, decide
+    from leakaudit.scan.fate import Terms
     from leakaudit.scan.loader import load_rules
     from leakaudit.scan.selection import select_rules
 
     rules = load_rules(request.rules)
     accepted = request.baseline or (str(Path(config.root) / config.baseline) if config.baseline else "")
-    terms = Terms(
+    return Terms(
         config=config,
         rules=rules,
         ran=select_rules(rules, request.select or config.select, (*config.ignore, *request.ignore)),
-        comments=done.comments,
         baseline=baseline.load(accepted) if accepted and not request.write_baseline else (),
-        audited=done.files,
         threshold=threshold,
     )
-    return decide(done.report, terms)
 
 
 def _write_baseline(path: str, report: Report) -> ExitCode:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from leakaudit.errors import UsageError
@@ -42,13 +42,32 @@ class ScanOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class Basis:
+    """What turns facts into findings; those below `least` are neither confirmed nor returned."""
+
+    rules: Sequence[Rule]
+    demotion: Demotion = field(default_factory=Demotion)
+    least: Confidence = Confidence.LOW
+
+
+@dataclass(frozen=True, slots=True)
 class Scan:
-    """A scan's report (nothing suppressed yet) and the leakaudit comments of each file."""
+    """A scan's report (nothing suppressed yet), with the facts and the basis that it was made of."""
 
     report: Report
-    comments: Mapping[str, tuple[Comment, ...]]
+    facts: Mapping[str, FileFacts]
+    basis: Basis
     nothing_asked: bool = False
-    files: tuple[str, ...] = ()
+
+    @property
+    def comments(self) -> Mapping[str, tuple[Comment, ...]]:
+        """The leakaudit comments of each file that has some."""
+        return {path: facts.comments for path, facts in self.facts.items() if facts.comments}
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files that were read."""
+        return tuple(self.facts)
 
 
 def scan(
@@ -82,9 +101,8 @@ def examine(
     finally:
         if cache is not None:
             cache.close()
-    findings, rule_errors = run_rules(
-        collected.facts, rules, options.confidence, Demotion([os.fspath(p) for p in paths], options.root)
-    )
+    basis = Basis(rules, Demotion([os.fspath(p) for p in paths], options.root), options.confidence)
+    findings, rule_errors = run_rules(collected.facts, basis)
     report = Report(
         kind="scan",
         findings=tuple(findings),
@@ -93,8 +111,16 @@ def examine(
         lines=sum(f.lines for f in collected.facts.values()),
         seconds=time.perf_counter() - started,
     )
-    comments = {path: facts.comments for path, facts in collected.facts.items() if facts.comments}
-    return Scan(report, comments, found.nothing_asked, tuple(collected.facts))
+    return Scan(report, collected.facts, basis, found.nothing_asked)
+
+
+def again(before: Scan, facts: Mapping[str, FileFacts], sources: Mapping[str, SourceFile]) -> Scan:
+    """Scan once more with other facts for some files, whose `sources` may stand nowhere but here."""
+    merged = {**before.facts, **facts}
+    findings, _ = run_rules(merged, before.basis, sources)
+    lines = sum(f.lines for f in merged.values())
+    report = replace(before.report, findings=tuple(findings), lines=lines)
+    return replace(before, report=report, facts=merged)
 
 
 def scan_source(files: Mapping[str, str], rules: Iterable[Rule] | None = None) -> tuple[Finding, ...]:
@@ -104,24 +130,21 @@ def scan_source(files: Mapping[str, str], rules: Iterable[Rule] | None = None) -
     facts = {path: extract(text) for path, text in files.items()}
     sources = {path: SourceFile(path, text.encode(), text) for path, text in files.items()}
     ran = tuple(rules) if rules is not None else load_rules()
-    return tuple(run_rules(facts, ran, Confidence.LOW, sources=sources)[0])
+    return tuple(run_rules(facts, Basis(ran), sources)[0])
 
 
 def run_rules(
     facts: Mapping[str, FileFacts],
-    rules: Sequence[Rule],
-    least: Confidence,
-    demotion: Demotion | None = None,
+    basis: Basis,
     sources: Mapping[str, SourceFile] | None = None,
 ) -> tuple[list[Finding], list[FileError]]:
     """Link the facts, ask every rule for suspects, and let it check those that are sure enough to be shown."""
-    inquiry = Inquiry(Project(facts), rules, sources)
-    demotion = demotion or Demotion()
+    inquiry = Inquiry(Project(facts), basis.rules, sources)
     findings: list[Finding] = []
-    general = {rule.code for rule in rules if rule.general}
+    general = {rule.code for rule in basis.rules if rule.general}
     for rule, raw, module in inquiry:
-        suspect = demotion.apply(raw, facts[module.path].generated)
-        if suspect.confidence.rank < least.rank:
+        suspect = basis.demotion.apply(raw, facts[module.path].generated)
+        if suspect.confidence.rank < basis.least.rank:
             continue
         with blaming(rule, module.path):
             finding = rule.check(suspect, module)
