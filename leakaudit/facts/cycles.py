@@ -5,21 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from leakaudit.facts.answers import words
+from leakaudit.facts.endings import ENDS, Endings
 from leakaudit.facts.linked import Place
 from leakaudit.facts.model import Call, Function, Op
 
 if TYPE_CHECKING:
     from leakaudit.facts.project import Project
 
-ENDS = re.compile(
-    r"^_*(a?close|a?disconnect|shutdown|stop|connection_?lost|a?exit|unload|destroy|delete|dispose|teardown|tear_down|cleanup|finish|terminate|"
-    r"cancel|release|detach|on_disconnect|stop_\w+|close_\w+)_*$",
-    re.IGNORECASE,
-)
 _STARTS = re.compile(r"^_*(start|open|connect|launch|begin|enable)(_|$)")
 _FRAMES = frozenset("traceback tb exception excinfo exc frame frames failure".split())
 #: Types written in C that hold what they are given where the collector cannot see it.
@@ -57,6 +52,7 @@ class Cycles:
 
     def __init__(self, project: Project) -> None:
         self._project = project
+        self._endings = Endings(project)
 
     def __iter__(self) -> Iterator[Link]:
         """Yield the links that no method takes back."""
@@ -65,31 +61,6 @@ class Cycles:
             yield from self._through_calls(path)
             yield from self._wrapped(path)
             yield from self._methods(path)
-
-    # -- what each class does at its end ----------------------------------------------------------------------------
-
-    @cached_property
-    def _cleared(self) -> dict[Place, set[str]]:
-        """Class -> the attributes that a method other than the constructor sets to None, deletes or empties."""
-        found: dict[Place, set[str]] = {}
-        for path, facts in self._project.files.items():
-            for event in facts.events:
-                if (
-                    event.owner.startswith("i:")
-                    and event.func >= 0
-                    and _lets_go(event.op, event.value, event.method)
-                ):
-                    cls, _, attribute = event.owner[2:].rpartition(".")
-                    if facts.functions[event.func].name != "__init__":
-                        found.setdefault(Place(path, cls), set()).add(attribute)
-        return found
-
-    def _is_cleared(self, place: Place, attribute: str) -> bool:
-        return any(attribute in self._cleared.get(base, ()) for base in self._project.mro(place))
-
-    def _ends(self, place: Place) -> list[str]:
-        classes = (self._project.class_at(base) for base in self._project.mro(place))
-        return [name for cls in classes if cls is not None for name in cls.methods if ENDS.match(name)]
 
     # -- the links --------------------------------------------------------------------------------------------------
 
@@ -114,7 +85,7 @@ class Cycles:
                 continue
             if event.method == "[]=" and not event.key_origins[:1][0].startswith("const:"):
                 continue
-            if not self._is_cleared(Place(path, cls), attribute):
+            if not self._endings.is_cleared(Place(path, cls), attribute):
                 reason = f"`{attribute}` belongs to the instance and holds it"
                 yield Link(
                     path,
@@ -156,7 +127,7 @@ class Cycles:
             elif usage.startswith("store:i:") and "[]" not in usage:
                 cls, _, attribute = usage[8:].rpartition(".")
                 function = facts.functions[call.func]
-                if function.cls == cls and not self._is_cleared(Place(path, cls), attribute):
+                if function.cls == cls and not self._endings.is_cleared(Place(path, cls), attribute):
                     yield from self._child(path, call, cls, attribute, function)
 
     def _closed_over(self, path: str, call: Call, name: str) -> Iterator[Link]:
@@ -185,7 +156,7 @@ class Cycles:
 
     def _child(self, path: str, call: Call, cls: str, attribute: str, function: Function) -> Iterator[Link]:
         """`self.child = Child(self)`, where the child keeps its parent or is not Python."""
-        given = [(i, a) for i, a in enumerate(call.args)] + [(k, v) for k, v in call.keywords]
+        given: list[tuple[int | str, str]] = [*enumerate(call.args), *call.keywords]
         own = next((position for position, a in given if a.partition("|")[0] == "self"), None)
         callee = call.callee.partition(":")[2]
         place = Place(path, cls)
@@ -244,12 +215,10 @@ class Cycles:
         yield "both sides keep each other", 1
         if _FRAMES & {*words(place.name), *words(attribute)}:
             yield "a traceback in it keeps frames and their variables alive", 2
-        life = self._project.lifetimes.of_class(place).value
-        if {"__exit__", "__aexit__"} & set(self._ends(place)) and life in ("short", "likely-short", "keyed"):
-            yield (
-                "used in `with`: a new one each time, which `__exit__` leaves tied",
-                2 if life == "short" else 1,
-            )
+        if {"__exit__", "__aexit__"} & set(self._endings.of(place)) and self._project.lifetimes.of_class(
+            place
+        ).value == "short":
+            yield "used in `with`: a new one each time, which `__exit__` leaves tied", 2
 
     def _stopped(self, path: str, cls: str, attribute: str, made_in: Function) -> Iterator[tuple[str, int]]:
         """It is made when the object starts, stopped when it stops, but not let go of."""
@@ -279,7 +248,7 @@ class Cycles:
                     (s for s in facts.stored if s[0] == prefix + attribute and s[1].startswith("param:")),
                     None,
                 )
-                if giver and came_in and not self._is_cleared(Place(path, function.cls), attribute):
+                if giver and came_in and not self._endings.is_cleared(Place(path, function.cls), attribute):
                     reason = f"`{giver.name}` hands the instance to `{attribute}`, and `{function.name}` keeps both"
                     cues = ((f"`{function.name}` ends both, but does not part them", 2),)
                     yield Link(
@@ -297,13 +266,11 @@ class Cycles:
 
     def _gives_itself(self, path: str, end: Function, prefix: str) -> Function | None:
         for function in self._project.files[path].functions:
-            if (
-                function.cls == end.cls
-                and function.name != end.name
-                and any(r.startswith("self:") for r in function.refs)
-            ):
-                if any(name.startswith(prefix) for name in function.calls):
-                    return function
+            if function.cls != end.cls or ENDS.match(function.name) or function.name == "__del__":
+                continue
+            handed = any(name.startswith("self:") for name in function.refs)
+            if handed and any(name.startswith(prefix) for name in function.calls):
+                return function
         return None
 
     def _methods(self, path: str) -> Iterator[Link]:
@@ -325,8 +292,8 @@ class Cycles:
                 for s in facts.stored
             )
             if keeps and facts.functions[func].cls == cls:
-                ends = self._ends(Place(path, cls))
-                cues = ((f"`{ends[0]}` ends it", 1),) if ends else ()
+                entered = {"__exit__", "__aexit__"} & set(self._endings.of(Place(path, cls)))
+                cues = (("used in `with`: a new one each time", 1),) if entered else ()
                 reason = f"`{local}` is kept by the instance, and holds its `{method}`"
                 yield Link(
                     path,
@@ -339,7 +306,3 @@ class Cycles:
                     reason,
                     (("a bound method holds its instance", 1), *cues),
                 )
-
-
-def _lets_go(op: Op, value: str, method: str) -> bool:
-    return op is Op.CLEAR or (op is Op.REBIND and (value == "None" or method == "del"))

@@ -12,48 +12,23 @@ from leakaudit.facts.answers import Answer, words
 from leakaudit.facts.linked import Place, Subject
 from leakaudit.facts.model import Call, Flag, Function, Op
 from leakaudit.facts.registrations import registers
+from leakaudit.facts.subscribing import (
+    CONSTRUCTORS,
+    ELSEWHERE,
+    EVENTS,
+    FORGETTING,
+    HOOKS,
+    LASTING,
+    LOOPS,
+    ONCE,
+    PUTS,
+    SLOT,
+    UNDO,
+    undoes,
+)
 
 if TYPE_CHECKING:
     from leakaudit.facts.project import Project
-
-#: Callees that look like registrations but run the callable once and forget it, or hold it weakly by default.
-_FORGETTING = re.compile(
-    r"^(add_(job|timeout|future|task|argument|route|url_rule|middleware|command|subparser|parser|executor_job|node|edge|resource|view|api_route|signal_handler|reader|writer|"
-    r"background_task|cleanup|extension|option|field|column|callback_from_signal|child|children|system_message|server|periodic_task|hassio_\w+)|"
-    r"call_\w+|\w*done_callback|add_callbacks|add_next_tick_callback|registerAs|set_\w*(result|exception|value|state|attribute|timer|timeout|interval|name|level|defaults?|text|debug)|spawn_callback|add_event_loop_\w+|"
-    r"install_\w+|bind_\w+|observe_\w*|append|appendleft|insert|put|put_nowait|setdefault|add|extend|then|finalize|receiver|connect|on_off|addCallbacks?|addErrback|addBoth|addCleanup|"
-    r"attach_function|watch_function|run_\w+|add_to_\w+|set_defaults|bind)$"
-)
-_UNDO = frozenset(
-    "remove un unregister deregister unsubscribe off discard detach disconnect dispose cancel clear delete del reset pop unlisten unwatch unbind unhook "
-    "unobserve stop close release drop unlink".split()
-)
-_PLAIN_UNDO = frozenset(
-    "unregister deregister unsubscribe off detach disconnect dispose unlisten unwatch unhook unobserve".split()
-)
-#: Finalizers have a rule of their own.
-_ELSEWHERE = frozenset({"x:atexit.register", "x:weakref.finalize"})
-#: `app.on_shutdown.append(f)`: putting into a list of another object registers when the list is named so.
-_PUTS = frozenset({"append", "add", "insert", "appendleft"})
-_HOOKS = re.compile(
-    r"^on_[a-z]|(handlers|callbacks|listeners|hooks|observers|subscribers|cbs|watchers|signals|finalizers)$"
-)
-#: Words for what outlives its users.
-_LASTING = frozenset(
-    "client app application server bus hub manager engine parent page window document broker context registry dispatcher emitter signals events "
-    "scheduler reactor pool root runtime hass bot kernel controller bridge gateway coordinator".split()
-)
-_SLOT = re.compile(r"^(register|set|add|install)(_\w+)?$")
-_EVENTS = re.compile(r"listener|subscriber|observer|watcher")
-_ONCE = re.compile(
-    r"^(not )?(self\.)?\w*(registered|installed|initialized|initialised|subscribed|connected|started|setup_done|_done|hooked)\w*$|^hasattr\(|^not .* in "
-)
-_CONSTRUCTORS = frozenset({"__init__", "__new__", "__post_init__", "__attrs_post_init__"})
-#: Receivers that run what they are given once.
-_LOOPS = frozenset("loop io_loop ioloop _loop event_loop future fut deferred d reactor".split())
-_VERBS = frozenset(
-    "add register on subscribe listen watch observe hook attach install set connect bind async".split()
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +61,7 @@ class Subscription:
         keyed = any(a.startswith(("const:", "global:", "attr:", "class:")) for a in self.call.args[:1])
         if self.verb.startswith("set_"):
             return f"`{self.verb}` replaces the one before"
-        if keyed and _SLOT.match(self.verb) and not _EVENTS.search(self.verb):
+        if keyed and SLOT.match(self.verb) and not EVENTS.search(self.verb):
             return f"`{self.verb}` keeps one for each name"
         return ""
 
@@ -95,7 +70,7 @@ class Subscription:
         """Why it is registered or called no more than once, or ""."""
         if re.search(r"(^|_)(once|shutdown|stop|exit|quit|close)(_|$)", self.verb):
             return f"`{self.verb}` is called once, at the end"
-        guard = next((g for g in self.call.guards if _ONCE.search(g)), "")
+        guard = next((g for g in self.call.guards if ONCE.search(g)), "")
         return f"guarded by `{guard}`" if guard else ""
 
 
@@ -117,17 +92,18 @@ class Subscriptions:
     def _keeps(self, call: Call) -> bool:
         name = _last(call.callee)
         receiver = call.callee.replace(":", ".").split(".")[-2:-1]
-        if ("weak", "const:True") in call.keywords or call.callee in _ELSEWHERE:
+        if ("weak", "const:True") in call.keywords or call.callee in ELSEWHERE:
             return False
         if name == "connect":
             return ("weak", "const:False") in call.keywords
-        if name in _PUTS:
-            return bool(receiver) and _HOOKS.search(receiver[0]) is not None and call.callee.count(".") > 1
-        return registers(call.callee) and not _FORGETTING.match(name) and not _LOOPS & set(receiver)
+        if name in PUTS:
+            return bool(receiver) and HOOKS.search(receiver[0]) is not None and call.callee.count(".") > 1
+        return registers(call.callee) and not FORGETTING.match(name) and not LOOPS & set(receiver)
 
     def _subscription(self, path: str, call: Call, function: Function) -> Subscription | None:
         owner = self._owner(path, function)
-        for position, argument in (*enumerate(call.args), *call.keywords):
+        given: list[tuple[int | str, str]] = [*enumerate(call.args), *call.keywords]
+        for position, argument in given:
             tag = argument.partition("|")[0]
             what, pins, captures = self._callable(path, call, tag, owner)
             if what:
@@ -199,7 +175,7 @@ class Subscriptions:
         place = self._project.class_named(rest.rpartition(".")[0], path) if scope == "t" else None
         if place is not None and self._project.lifetimes.of_class(place).value in ("short", "likely-short"):
             return Answer("short", f"`{name}` is a `{place.name}`, which does not live long", path, call.line)
-        if function.name in _CONSTRUCTORS or set(words(name)) & _LASTING:
+        if function.name in CONSTRUCTORS or set(words(name)) & LASTING:
             return Answer("passed-in", f"`{name}` came in as an argument", path, call.line)
         return Answer("argument", f"`{name}` is what `{function.name}` is about", path, call.line)
 
@@ -212,7 +188,7 @@ class Subscriptions:
                     return Answer("passed-in", f"`self.{name}` came in as an argument", base.path, line)
                 if first.startswith(("new:", "call:", "literal:")):
                     return Answer("own", f"`self.{name}` is made by the instance itself", base.path, line)
-        if set(words(name)) & _LASTING:
+        if set(words(name)) & LASTING:
             return Answer(
                 "lasting", f"`self.{name}` is named like something that outlives the instance", path, 0
             )
@@ -272,7 +248,7 @@ class Subscriptions:
             for name in (*function.calls, *function.refs):
                 if undoes(_last(name), verb):
                     return Answer("yes", f"`{function.name}` calls `{_last(name)}`", path, function.line)
-                if receiver and name.rpartition(".")[0] == receiver and set(words(_last(name))[:2]) & _UNDO:
+                if receiver and name.rpartition(".")[0] == receiver and set(words(_last(name))[:2]) & UNDO:
                     return Answer(
                         "yes",
                         f"`{function.name}` calls `{_last(name)}` of what it is registered with",
@@ -292,20 +268,6 @@ class Subscriptions:
         for base in self._project.mro(owner):
             prefix = f"{base.name}."
             yield from (f for f in self._project.files[base.path].functions if f.qualname.startswith(prefix))
-
-
-def undoes(name: str, verb: str) -> bool:
-    """Tell whether a call of `name` takes out what a call of `verb` put in."""
-    parts = words(name)
-    if not parts or not (set(parts[:2]) & _UNDO or parts[0].startswith("un")):
-        return False
-    nouns = set(words(verb)) - _VERBS
-    nouns |= {noun.removesuffix("s") for noun in nouns} | {f"{noun}s" for noun in nouns}
-    rest = set(parts) - _UNDO - {"async", "all"}
-    if nouns & rest:
-        return True
-    generic = not rest - {"listener", "handler", "callback", "observer", "listeners"}
-    return generic and (parts[0] in _PLAIN_UNDO or parts[0].startswith("un") or (bool(rest) and not nouns))
 
 
 def _last(callee: str) -> str:

@@ -1,0 +1,113 @@
+"""LA205: an object ties a cycle with itself, and does not break it when its life ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, ClassVar
+
+from leakaudit.facts.cycles import Cycles, Link
+from leakaudit.facts.linked import Place
+from leakaudit.findings import Confidence, Evidence, Location, Probe, ProbeKind, Related, Severity
+from leakaudit.scan.rule import Rule, Suspect
+
+if TYPE_CHECKING:
+    from leakaudit.facts.project import Project
+
+_LIFETIME = {"process": -3, "long": -2}
+_CONTEXT = {"per-event": 1, "likely-event": 1, "called": 1, "start-up": -3, "import": -8, "addition": -1}
+_BASE = {"opaque": 2, "container": 2}
+
+
+class ReferenceCycle(Rule):
+    """An object holds something that holds it, and nothing parts the two when its work is done.
+
+    ## What it does
+
+    Flags an instance put into its own container, a child that keeps its parent in a class that is made per operation, a
+    helper that is stopped but kept, a wrapper that stays tied to what it wraps, a parser written in C that holds a bound
+    method, and a closure that captures the object it is given to; each when no method breaks the cycle.
+
+    ## Why it leaks
+
+    Reference counting cannot free a cycle. It stays, with sockets, buffers and frames, until the garbage collector runs over
+    it: late for old objects, never with `gc.disable()` or where a C type hides the reference.
+
+    ## Example
+
+        class Pool:
+            def __init__(self, **options):
+                self.options = dict(options)
+                self.options["pool"] = self
+
+            def disconnect(self):
+                for connection in self.connections:
+                    connection.close()
+
+    ## Use instead
+
+        import weakref
+
+        class Pool:
+            def __init__(self, **options):
+                self.options = dict(options)
+                self.options["pool"] = weakref.proxy(self)
+
+            def disconnect(self):
+                for connection in self.connections:
+                    connection.close()
+
+    ## What we do not flag
+
+    Trees of parents and children that live and die together; links that `close`, `stop` or `__exit__` sets to None; weak
+    references and proxies; objects that live as long as the process.
+
+    ## References
+
+    - https://docs.python.org/3/library/gc.html
+    - https://docs.python.org/3/library/weakref.html#weakref.proxy
+    """
+
+    code = "LA205"
+    name = "reference-cycle"
+    severity: ClassVar[Severity] = Severity.INFO
+    object_types = ("cell", "method")
+
+    def suspects(self, project: Project) -> Iterator[Suspect]:
+        """Yield the links back that are never broken; one for each name of a class or function."""
+        seen: set[tuple[str, str, str]] = set()
+        for link in Cycles(project):
+            key = (link.path, link.holder, link.name)
+            if link.cues and key not in seen:
+                seen.add(key)
+                yield self._suspect(project, link)
+
+    def _suspect(self, project: Project, link: Link) -> Suspect:
+        module = project.module_name(link.path)
+        inside = "<locals>." if link.kind == "closure" else ""
+        kind = link.holder.rpartition(".")[2]
+        back = (Related(Location(*link.back), "the way back"),) if link.back is not None else ()
+        return Suspect(
+            location=Location(link.path, link.line, link.column),
+            symbol=f"{module}.{link.holder}.{inside}{link.name}",
+            message=f"`{link.name}` closes a cycle that nothing breaks: {link.reason}",
+            evidence=tuple(self._evidence(project, link)),
+            related=back,
+            notes=tuple(what for what, _ in link.cues),
+            help=(
+                f"set `{link.name}` to None where the work ends (`close`, `stop`, `__exit__`)",
+                "or hold one side weakly: `weakref.ref`, `weakref.proxy`, `weakref.WeakMethod`",
+            ),
+            probe=Probe(ProbeKind.TYPE_COUNT, module, link.path, link.holder, "", (f"{module}.{kind}",)),
+            cap=Confidence.MEDIUM,
+        )
+
+    def _evidence(self, project: Project, link: Link) -> Iterator[Evidence]:
+        yield Evidence("cycle", link.kind, link.reason, _BASE.get(link.kind, 1))
+        for what, weight in link.cues:
+            yield Evidence("cue", link.kind, what, weight)
+        if link.kind == "closure":
+            context = project.contexts.of_function(link.path, link.func)
+            yield Evidence("context", context.value, context.reason, _CONTEXT.get(context.value, 0))
+        else:
+            life = project.lifetimes.of_class(Place(link.path, link.holder))
+            yield Evidence("lifetime", life.value, life.reason, _LIFETIME.get(life.value, 0))
