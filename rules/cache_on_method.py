@@ -133,6 +133,8 @@ class CacheOnMethod(Rule):
         keys = domain(project, cached.path, cached.function)
         if not limit and count.value.endswith(("one", "few")):
             yield Evidence("key", keys.value, keys.reason, _KEYS[keys.value])
+        if cached.keyed:
+            yield Evidence("key", "function", "the key function may leave out the instance", -5)
         if self._is_value(project, place):
             yield Evidence("equality", "by value", "equal instances share an entry", -1)
         clearing = emptied(project, cached.function.name)

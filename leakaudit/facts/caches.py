@@ -46,7 +46,7 @@ _TEXT_WORDS = frozenset("url uri query text body content prompt sql html message
 
 @dataclass(frozen=True, slots=True)
 class Cached:
-    """A function under a cache. `limit` is the maximum as written or known, "" when there is none."""
+    """A function under a cache. `limit` is the maximum as written or known, "" when there is none; `keyed`: by a function."""
 
     path: str
     index: int
@@ -54,6 +54,7 @@ class Cached:
     cache: str
     location: Location
     limit: str
+    keyed: bool = False
 
     @property
     def on_instances(self) -> bool:
@@ -82,7 +83,15 @@ def cached_functions(project: Project) -> Iterator[Cached]:
                 call = calls.get((line, f"decorator:{function.name}"))
                 limit = _limit(cache, call if text != name else None)
                 if limit != "0":
-                    yield Cached(path, index, function, cache, _location(path, line, function, call), limit)
+                    yield Cached(
+                        path,
+                        index,
+                        function,
+                        cache,
+                        _location(path, line, function, call),
+                        limit,
+                        _is_keyed(call),
+                    )
         yield from _wrapped(project, path)
 
 
@@ -211,6 +220,11 @@ def _limit(cache: str, call: Call | None) -> str:
 
 def _last(name: str) -> str:
     return name.replace(":", ".").rpartition(".")[2]
+
+
+def _is_keyed(call: Call | None) -> bool:
+    """Whether a function makes the keys; it may leave out the instance."""
+    return call is not None and any(name == "key" for name, _ in call.keywords)
 
 
 def _location(path: str, line: int, function: Function, call: Call | None) -> Location:

@@ -73,26 +73,35 @@ def metrics(project: Project) -> list[Metric]:
     for path, call in project.calls(*_METRICS, *_INSTRUMENTS):
         verb, _, owner = call.usage.partition(":")
         names = _names(call)
-        instrument = call.callee.endswith(_INSTRUMENTS)
-        if (names or instrument) and verb in ("name", "store") and owner[:2] in ("m:", "i:", "c:"):
-            found.setdefault(Place(path, owner), Metric(path, call, owner, names))
+        if (
+            (names is not None or call.callee.endswith(_INSTRUMENTS))
+            and verb in ("name", "store")
+            and owner[:2] in ("m:", "i:", "c:")
+        ):
+            found.setdefault(Place(path, owner), Metric(path, call, owner, names or ()))
     by_name: dict[str, list[Metric]] = {}
     for declared in found.values():
         by_name.setdefault(_last(declared.owner), []).append(declared)
     for path, call in project.calls("labels", "add", "record"):
         receiver = call.callee.rpartition(".")[0]
         metric = _declared(project, found, by_name, path, receiver)
+        if metric is None and call.callee.endswith(".labels"):
+            metric = found.setdefault(
+                Place(path, receiver), Metric(path, call, receiver, ())
+            )  # declared elsewhere
         if metric is not None:
             metric.labels.extend(_labels(metric, path, call))
     return list(found.values())
 
 
-def _names(call: Call) -> tuple[str, ...]:
-    """The label names of a declaration, as far as they are literals."""
+def _names(call: Call) -> tuple[str, ...] | None:
+    """The label names of a declaration, "" for those that are no literals; None when it declares no labels."""
     if call.callee.startswith("x:collections"):
-        return ()
+        return None
     given = dict(call.keywords)
     text = next((given[k] for k in _NAME_KEYWORDS if k in given), call.args[2] if len(call.args) > 2 else "")
+    if not text:
+        return None
     if not text.startswith(("literal:", "const:")):
         return ()
     return tuple(
@@ -122,7 +131,7 @@ def _labels(metric: Metric, path: str, call: Call) -> Iterator[Label]:
         yield from _attributes(path, call)
         return
     for position, text in enumerate(call.args):
-        name = metric.names[position] if position < len(metric.names) else ""
+        name = metric.names[position] if position < len(metric.names) else f"#{position + 1}"
         if name:
             yield Label(name, tuple(text.split("|")), path, call)
     for keyword, text in call.keywords:
