@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from leakaudit.facts.answers import words
@@ -28,6 +29,7 @@ _OFTEN = {
 _SET_UP = frozenset(
     "setup set up start init initialize configure config install enable daemonize bootstrap main".split()
 )
+_GETTER = re.compile(r"_?(get|create|make|new|build|obtain)_\w*log")
 _REMOVAL = {"none": 0, "weak": 0, "elsewhere": -3, "paired": -20}
 
 
@@ -144,6 +146,10 @@ class LoggingHandlerPerCall(Rule):
         if addition.captures:
             yield Evidence("captures", addition.captures, f"the {kind} holds `{addition.captures}`", 2)
         name = addition.function.name
+        if _GETTER.match(name):
+            yield Evidence(
+                "name", "getter", f"`{name}` is named like something that is called again and again", 1
+            )
         if not name.startswith("__") and set(words(name)) & _SET_UP:
             yield Evidence("name", "set-up", f"`{name}` is named like set-up code", -4)
         removal = addition.removal
