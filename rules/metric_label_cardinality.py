@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from leakaudit.facts.answers import Answer
@@ -10,6 +11,10 @@ from leakaudit.facts.project import Project
 from leakaudit.findings import Evidence, Location, Probe, ProbeKind, Related
 from leakaudit.scan.rule import Rule, Suspect
 
+_CERTAIN = re.compile(
+    r"(^|_)(user_?id|username|email|ip|ip_address|session_?id|request_?id|trace_?id|uuid|token|url|phone)$",
+    re.IGNORECASE,
+)
 _WEIGHT = {"fresh": 5, "open": 3}
 
 
@@ -125,6 +130,8 @@ class MetricLabelCardinality(Rule):
         yield Evidence("values", answer.value, answer.reason, _WEIGHT[answer.value], place)
         if place is not None:
             yield Evidence("use", "seen", "the label is filled in while the program runs", 1, place)
+        if answer.value == "open" and _CERTAIN.search(label.name):
+            yield Evidence("name", "certain", f"there is one `{label.name}` per caller or request", 2)
         if answer.value == "fresh" and judge(Label(label.name)).value == "open":
             yield Evidence(
                 "name",
