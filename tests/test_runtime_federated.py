@@ -29,9 +29,10 @@ OPTIONS = Options(duration_s=15.0, pause_budget_ms=100.0)
 @pytest.fixture
 def server(request, tmp_path, missing):
     log = tmp_path / "rounds.jsonl"
+    program = (sys.executable, FEDERATED / request.param / "main.py")
+    arguments = ("--port", "0", "--round-interval", "0.2", "--data-dir", tmp_path, "--start-nodes")
     process = subprocess.Popen(
-        [sys.executable, FEDERATED / request.param / "main.py", "--port", "0", "--round-interval", "0.2"]
-        + ["--data-dir", tmp_path, "--start-nodes", "--round-log", log],
+        (*program, *arguments, "--round-log", log),
         stdout=subprocess.PIPE,
         text=True,
     )
