@@ -10,8 +10,9 @@ from leakaudit.facts.answers import words
 from leakaudit.facts.judge import Growth
 from leakaudit.facts.linked import Subject
 from leakaudit.facts.project import Project
-from leakaudit.findings import Evidence
+from leakaudit.findings import Evidence, Finding, Fix
 from leakaudit.scan.container_rule import ContainerRule
+from leakaudit.scan.module import Module
 from leakaudit.scan.rule import Suspect
 
 _CACHE_WORDS = frozenset(
@@ -79,6 +80,12 @@ class MutableDefaultGrown(ContainerRule):
             f"default to None and make it per call: `{name} = {growth.subject.container.text} if {name} is None else {name}`",
             "if it is meant as a cache, use `functools.lru_cache(maxsize=...)` or a module-level cache with a limit",
         )
+
+    def fix(self, finding: Finding, module: Module) -> Fix | None:
+        """Default to None."""
+        from leakaudit.fixes.none_default import none_default
+
+        return none_default(finding, module)
 
     def _suspect(self, project: Project, subject: Subject, growth: Growth) -> Suspect:
         return super()._suspect(

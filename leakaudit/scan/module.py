@@ -78,6 +78,12 @@ class Module:
         ]
         return max(found, key=lambda item: item[:2], default=(0, 0, None))[2]
 
+    def parent(self, node: cst.CSTNode) -> cst.CSTNode | None:
+        """Return what a node of the tree is a direct part of."""
+        from libcst.metadata import ParentNodeProvider
+
+        return self.wrapper.resolve(ParentNodeProvider).get(node)
+
     def fix(self, description: str, tree: cst.Module, *, safe: bool) -> Fix | None:
         """Return what turns the file into `tree`, a changed copy of the module's own; None if nothing changes."""
         from leakaudit.scan.edits import between
