@@ -94,6 +94,7 @@ class InterpreterRegistryGrown(Rule):
         key = keys.domain(event, sequence=not mapping, mapping=mapping)
         context = project.context(seen)
         module, _, attribute = table.rpartition(".")
+        function = project.function(seen.path, event.func)
         return Suspect(
             location=Location(seen.path, event.line, event.column, event.line, event.end_column or None),
             symbol=f"{project.module_name(seen.path)}.{table}",
