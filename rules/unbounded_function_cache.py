@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from leakaudit.facts import judge
 from leakaudit.facts.answers import Answer
-from leakaudit.facts.caches import Cached, cached_functions, domain, emptied, runs_once
-from leakaudit.facts.memoizers import Memoizer, memoizers
+from leakaudit.facts.caches import Cached, cached_functions, called_with_method, domain, emptied, runs_once
+from leakaudit.facts.memoizers import Memoizer, memoizers, widest
 from leakaudit.facts.model import Call
 from leakaudit.facts.project import Project
 from leakaudit.findings import Evidence, Location, Probe, ProbeKind, Related
@@ -15,7 +15,6 @@ from leakaudit.scan.rule import Rule, Suspect
 
 _KEYS = {"fresh": 3, "text": 2, "likely-fresh": -1, "unknown": -1, "likely-finite": -3, "finite": -12}
 _CONTEXT = {"per-event": 2, "likely-event": 1, "start-up": -4, "import": -8, "addition": -2, "registrar": -2}
-_OPENNESS = tuple(_KEYS)
 
 
 class UnboundedFunctionCache(Rule):
@@ -87,24 +86,18 @@ class UnboundedFunctionCache(Rule):
 
     def _suspect(self, project: Project, cached: Cached, keys: Answer) -> Suspect:
         function = cached.function
-        pinning = _pinning_call(project, cached)
-        related = (
-            [
-                Related(
-                    Location(pinning[0], pinning[1].line, pinning[1].column),
-                    "called here with a bound method or closure",
-                )
-            ]
-            if pinning
-            else []
-        )
+        pinning = called_with_method(project, cached)
+        related = [Related(Location(cached.path, function.line, function.column), keys.reason)]
+        if pinning is not None:
+            place = Location(pinning[0], pinning[1].line, pinning[1].column)
+            related.append(Related(place, "called here with a bound method or closure"))
         module = project.module_name(cached.path)
         return Suspect(
             location=cached.location,
             symbol=f"{module}.{function.qualname}",
             message=f"the cache of `{function.name}` keeps every result: it has no maximum",
             evidence=tuple(self._evidence(project, cached, keys, pinning)),
-            related=(*related, Related(Location(cached.path, function.line, function.column), keys.reason)),
+            related=tuple(related),
             notes=(keys.reason,),
             help=(
                 "give it a maximum: `functools.lru_cache(maxsize=...)`",
@@ -135,17 +128,7 @@ class UnboundedFunctionCache(Rule):
 
     def _home_made(self, project: Project, memoizer: Memoizer) -> Iterator[Suspect]:
         """Home-made decorators, judged by the most open of the functions under them."""
-        keys = Answer("finite", "")
-        for path, index in memoizer.wrapped:
-            function = project.function(path, index)
-            assert function is not None
-            answer = domain(project, path, function)
-            if function.cls and function.kind == "":
-                answer = Answer(
-                    "fresh", f"`{function.qualname}` is under it, so that instances are part of the keys"
-                )
-            if _OPENNESS.index(answer.value) < _OPENNESS.index(keys.value):
-                keys = answer
+        keys = widest(project, memoizer)
         if keys.value != "finite":
             subject, event = memoizer.subject, memoizer.growth.event
             yield Suspect(
@@ -168,19 +151,3 @@ class UnboundedFunctionCache(Rule):
                 ),
                 probe=judge.probe(project, subject, ("dict",)),
             )
-
-
-def _pinning_call(project: Project, cached: Cached) -> tuple[str, Call] | None:
-    """A call inside a function that passes a bound method, a lambda or a nested function."""
-    for path, call in project.calls(cached.function.name):
-        if call.func < 0 or project.callee(call.callee, path, call.func) != (cached.path, cached.index):
-            continue
-        for argument in call.args:
-            tag = argument.partition("|")[0]
-            if (
-                tag == "lambda"
-                or tag.startswith("closure:")
-                or (tag.startswith("bound:") and project.callee(tag[6:], path, call.func))
-            ):
-                return path, call
-    return None

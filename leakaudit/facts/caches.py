@@ -40,7 +40,8 @@ CACHES: dict[str, int | None] = {
 _GIVEN_CACHE = ("cachetools.cached", "asyncache.cached", "boltons.cacheutils.cached")
 _LAST_NAMES = frozenset(name.rpartition(".")[2] for name in CACHES)
 _HOPS = 4
-_OPENNESS = ("finite", "likely-finite", "unknown", "likely-fresh", "text", "fresh")
+#: The answers of `domain`, from few keys to one per event.
+OPENNESS = ("finite", "likely-finite", "unknown", "likely-fresh", "text", "fresh")
 _TEXT_WORDS = frozenset("url uri query text body content prompt sql html message sentence".split())
 
 
@@ -123,7 +124,7 @@ def domain(project: Project, path: str, function: Function) -> Answer:
     for parameter in function.params[1 if function.cls and function.kind != "static" else 0 :]:
         answer = _parameter(project, path, parameter)
         if (
-            _OPENNESS.index(answer.value) > _OPENNESS.index(worst.value)
+            OPENNESS.index(answer.value) > OPENNESS.index(worst.value)
             or worst.reason == "it takes no argument"
         ):
             worst = answer
@@ -168,6 +169,22 @@ def emptied(project: Project, name: str) -> Caller | None:
                     if callee.endswith(".cache_clear"):
                         known.setdefault(_last(callee[: -len(".cache_clear")]), Caller(path, index))
     return known.get(name)
+
+
+def called_with_method(project: Project, cached: Cached) -> tuple[str, Call] | None:
+    """Return (file, call) of a call inside a function that passes a bound method, a lambda or a nested function."""
+    for path, call in project.calls(cached.function.name):
+        if call.func < 0 or project.callee(call.callee, path, call.func) != (cached.path, cached.index):
+            continue
+        for argument in call.args:
+            tag = argument.partition("|")[0]
+            if (
+                tag == "lambda"
+                or tag.startswith("closure:")
+                or (tag.startswith("bound:") and project.callee(tag[6:], path, call.func))
+            ):
+                return path, call
+    return None
 
 
 def _wrapped(project: Project, path: str) -> Iterator[Cached]:

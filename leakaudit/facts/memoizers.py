@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from leakaudit.facts.answers import Answer
+from leakaudit.facts.caches import OPENNESS, domain
 from leakaudit.facts.linked import Seen, Subject
 from leakaudit.facts.model import Function, Op
 from leakaudit.facts.project import Project
@@ -45,6 +47,22 @@ def memoizers(project: Project) -> Iterator[Memoizer]:
         decorator = project.function(*place)
         assert decorator is not None
         yield Memoizer(subject, decorator, growth, tuple(wrapped.get(place, ())))
+
+
+def widest(project: Project, memoizer: Memoizer) -> Answer:
+    """Return how many keys the most open of the functions under it gives; `finite` where it is not used."""
+    worst = Answer("finite", "no function is under it")
+    for path, index in memoizer.wrapped:
+        function = project.function(path, index)
+        assert function is not None
+        answer = domain(project, path, function)
+        if function.cls and function.kind == "":
+            answer = Answer(
+                "fresh", f"`{function.qualname}` is under it, so that instances are part of the keys"
+            )
+        if OPENNESS.index(answer.value) > OPENNESS.index(worst.value):
+            worst = answer
+    return worst
 
 
 def _growth(project: Project, subject: Subject) -> Seen | None:
