@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 
+from leakaudit.facts.closings import Closings
 from leakaudit.facts.linked import Place
 from leakaudit.facts.model import Call, Flag, Function
 from leakaudit.facts.ownership import (
@@ -21,7 +22,9 @@ from leakaudit.facts.ownership import (
 from leakaudit.facts.project import Project
 from leakaudit.findings import Evidence, Location, Related
 
-_LIFETIME = {"process": -3, "long": 0, "likely-long": 0, "keyed": 1, "short": 1, "likely-short": 1}
+_LIFETIME = {"process": -3, "long": -1, "likely-long": -1, "keyed": 1}
+_WORST = 3
+_BORROWERS = frozenset("run_in_executor wrap_future partial cast isinstance".split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +42,23 @@ class _Owned:
 
 def unclosed(project: Project) -> Iterator[Unclosed]:
     """Yield the owned attributes that their class, though it can be closed, leaves open."""
-    endings = _Endings(project)
+    closings = Closings(project)
     seen: set[tuple[Place, str]] = set()
     for owned in (*_stored(project), *_defaults(project)):
         key = (owned.cls, owned.attribute)
         if key not in seen:
             seen.add(key)
-            found = _judge(project, endings, owned)
+            found = _judge(project, closings, owned)
             if found is not None:
                 yield found
 
 
 def _stored(project: Project) -> Iterator[_Owned]:
     for path, facts in project.files.items():
+        unpacked = Counter((line, func) for _, _, line, func in facts.stored)
         for owner, origins, line, func in facts.stored:
+            if unpacked[line, func] > 1:
+                continue  # `self.a, self.b = make()`: nothing tells which of them is the resource
             if not owner.startswith("i:") or "[]" in owner or not ("call:" in origins or "new:" in origins):
                 continue
             name, _, attribute = owner[2:].rpartition(".")
@@ -75,53 +81,17 @@ def _defaults(project: Project) -> Iterator[_Owned]:
                     )
 
 
-class _Endings:
-    """Index over the project: which attributes, by name, anything closes or hands to something that closes."""
-
-    def __init__(self, project: Project) -> None:
-        self._project = project
-
-    @cached_property
-    def _ended(self) -> tuple[dict[tuple[Place, str], set[str]], dict[str, set[str]]]:
-        """Methods called on attributes or passed along: by (class, attribute) where the class is known, else by attribute."""
-        own: dict[tuple[Place, str], set[str]] = {}
-        loose: dict[str, set[str]] = {}
-        for path, facts in self._project.files.items():
-            for function in facts.functions:
-                for name in (*function.calls, *function.refs):
-                    owner, _, method = name.rpartition(".")
-                    cls, _, attribute = owner.partition(":")[2].rpartition(".")
-                    if owner.startswith(("i:", "c:")) and self._is_class(path, cls):
-                        own.setdefault((Place(path, cls), attribute), set()).add(method)
-                    elif attribute:
-                        loose.setdefault(attribute, set()).add(method)
-        return own, loose
-
-    def _is_class(self, path: str, cls: str) -> bool:
-        return bool(cls) and self._project.class_at(Place(path, cls)) is not None
-
-    def is_closed(self, owned: _Owned) -> bool:
-        """Whether any code of the project calls one of its closers."""
-        own, loose = self._ended
-        project = self._project
-        related = (*project.mro(owned.cls), *project.subclasses.get(owned.cls, ()))
-        methods = loose.get(owned.attribute, set()).union(
-            *(own.get((place, owned.attribute), ()) for place in related)
-        )
-        return any(closes(method, owned.resource) for method in methods)
-
-
-def _judge(project: Project, endings: _Endings, owned: _Owned) -> Unclosed | None:
+def _judge(project: Project, closings: Closings, owned: _Owned) -> Unclosed | None:
     ends = teardowns(project, owned.cls)
     if not ends:
-        return _half_closed(project, owned)
-    if endings.is_closed(owned) or _generic_close(project, ends):
+        return _half_closed(project, owned) or _never_closed(project, closings, owned)
+    if closings.is_closed(owned.cls, owned.attribute, owned.resource) or _generic_close(project, ends):
         return None
     handed = _handed(project, owned)
     if handed is None or _returned(project, owned):
         return None
     busy = _closes_others(project, ends)
-    if busy is None:
+    if busy is None or _inherits_close(project, owned, ends):
         return None
     name = owned.attribute
     why = f"`{busy.name}` ends other things of its object, but never closes `{name}`"
@@ -175,6 +145,20 @@ def _is_ending(call: str) -> bool:
     )
 
 
+def _inherits_close(project: Project, owned: _Owned, ends: dict[str, tuple[str, int]]) -> bool:
+    """Whether a base outside the project may close it: the class has one, and leaves closing to it."""
+    outside = any(
+        project.class_named(base, place.path) is None
+        for place in project.mro(owned.cls)
+        for base in getattr(project.class_at(place), "bases", ())
+    )
+    return outside and any(
+        f"?:{function.name}" in function.calls
+        for path, index in ends.values()
+        if (function := project.function(path, index)) is not None
+    )
+
+
 def _generic_close(project: Project, ends: dict[str, tuple[str, int]]) -> bool:
     """Whether a teardown closes something that cannot be told by name: the variable of a loop, `getattr(self, name)`."""
     for path, index in ends.values():
@@ -193,6 +177,8 @@ def _handed(project: Project, owned: _Owned) -> str | None:
     found = ""
     for _, call in _calls_with(project, owned):
         name = call.callee.replace(":", ".").rpartition(".")[2]
+        if name in _BORROWERS:
+            continue
         if closes(name, owned.resource) or name[:1].isupper():
             return None
         if owned.resource.kind != "event loop":
@@ -221,6 +207,27 @@ def _returned(project: Project, owned: _Owned) -> bool:
             if other and function.returns[:1] in ((wanted,), (f"bound:i:{place.name}.{owned.attribute}",)):
                 return True
     return False
+
+
+def _never_closed(project: Project, closings: Closings, owned: _Owned) -> Unclosed | None:
+    """A class that cannot be closed at all, and leaves threads or sessions behind with every instance."""
+    if (
+        closings.is_closed(owned.cls, owned.attribute, owned.resource)
+        or _handed(project, owned) is None
+        or _returned(project, owned)
+    ):
+        return None
+    cls = project.class_at(owned.cls)
+    if cls is None or owned.resource.harm < _WORST:
+        return None
+    name = owned.cls.name
+    reason = f"`{name}` has no method that closes `{owned.attribute}`, and nothing else does"
+    evidence = [
+        Evidence("cleanup", "none", reason, 2, Location(owned.cls.path, cls.line)),
+        *_facts(project, owned),
+    ]
+    at = Location(owned.cls.path, cls.line, cls.column)
+    return _unclosed(project, owned, "is never closed", evidence, at, f"`{name}` cannot be closed")
 
 
 def _half_closed(project: Project, owned: _Owned) -> Unclosed | None:

@@ -109,8 +109,18 @@ def _unclosed(project: Project, path: str, holding: Holding, resource: Resource)
         )
     symbol = f"{project.module_name(path)}.{function.qualname}.<locals>.{holding.name}"
     location = Location(path, holding.line, holding.column, holding.end_line, holding.end_column)
+    certain = holding.how != "raise" and resource.harm > 1 and not holding.closed
     return Unclosed(
-        path, location, symbol, holding.name, resource, why, tuple(evidence), tuple(related), holding.how
+        path,
+        location,
+        symbol,
+        holding.name,
+        resource,
+        why,
+        tuple(evidence),
+        tuple(related),
+        holding.how,
+        certain,
     )
 
 

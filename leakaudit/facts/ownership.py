@@ -9,7 +9,7 @@ from leakaudit.facts.linked import Place
 from leakaudit.facts.model import Call, Function
 from leakaudit.facts.project import Project
 from leakaudit.facts.resources import CLOSERS, CLOSING_WORDS, MAKERS
-from leakaudit.findings import Evidence, Location
+from leakaudit.findings import Evidence, Location, Related
 
 _HOPS = 3
 #: Names that mean the same maker wherever they are imported from.
@@ -17,7 +17,8 @@ _ANYWHERE = {"create_connection": "socket.create_connection", "open_connection":
 _TEARDOWN = frozenset(
     "close aclose stop shutdown terminate dispose destroy disconnect cleanup teardown finish quit release finalize kill exit abort "
     "unload __exit__ __aexit__ __del__ async_close async_stop async_shutdown close_connection disconnect_all stop_all close_all "
-    "shutdown_all wait_closed tearDown stopService cleanup_resources on_shutdown on_stop".split()
+    "shutdown_all wait_closed tearDown stopService cleanup_resources on_shutdown on_stop connectionLost connection_lost on_close onClose "
+    "close_connections close_session close_client async_will_remove_from_hass async_unload".split()
 )
 
 
@@ -42,6 +43,7 @@ class Unclosed:
     evidence: tuple[Evidence, ...]
     related: tuple[Related, ...] = ()
     scope: str = ""
+    certain: bool = False  # nothing but the close is missing, and what it costs is no descriptor that the collector closes
 
 
 def made_by(project: Project, path: str, func: int, maker: str, hops: int = _HOPS) -> Resource | None:
@@ -122,11 +124,7 @@ def teardowns(project: Project, cls: Place) -> dict[str, tuple[str, int]]:
 
 def is_teardown(name: str) -> bool:
     """Tell by its name whether a method ends its object."""
-    return (
-        name in _TEARDOWN
-        or name.strip("_") in _TEARDOWN
-        or words(name)[:1] in (["close"], ["shutdown"], ["teardown"], ["cleanup"])
-    )
+    return name in _TEARDOWN or name.strip("_") in _TEARDOWN
 
 
 def argument_of(call: Call, attribute: str) -> bool:

@@ -12,9 +12,7 @@ MAKERS: dict[str, tuple[str, int]] = {
     "io.open": ("file", 1),
     "codecs.open": ("file", 1),
     "gzip.open": ("file", 1),
-    "gzip.GzipFile": ("file", 1),
     "bz2.open": ("file", 1),
-    "bz2.BZ2File": ("file", 1),
     "lzma.open": ("file", 1),
     "tarfile.open": ("archive", 1),
     "tarfile.TarFile.open": ("archive", 1),
@@ -128,6 +126,8 @@ MAKERS: dict[str, tuple[str, int]] = {
     "av.open": ("container", 2),
     "serial.Serial": ("port", 2),
     "tempfile.mkstemp": ("descriptor", 2),
+    "contextlib.ExitStack": ("exit stack", 2),
+    "contextlib.AsyncExitStack": ("exit stack", 2),
 }
 
 #: Which element of a maker's result is the resource, where it returns several.
