@@ -43,7 +43,7 @@ def test_code_runs_once(interpreter: Interpreter, tmp_path: Path) -> None:
 def test_waiting_main_thread_is_not_helped(tmp_path: Path) -> None:
     mark = tmp_path / "mark"
     source = f"open({str(mark)!r}, 'a').write('x')".encode()
-    with running(NEWEST, "sleep", 3) as process:
+    with running(NEWEST, "sleep", 1.5) as process:
         with pytest.raises(AttachError, match="no safe point"):
             Gdb().inject(preflight.inspect(process.pid), source, mark.exists, 0.1)
         process.communicate(timeout=30)

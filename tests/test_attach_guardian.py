@@ -86,6 +86,18 @@ def test_guardian_keeps_no_descriptor_of_ours(tmp_path: Path) -> None:
     release.touch()
 
 
+def test_no_process_left_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> int:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    before = len(os.listdir("/proc/self/fd"))
+    monkeypatch.setattr(os, "fork", fail)
+    with pytest.raises(TraceError, match="could be started: Resource temporarily unavailable"):
+        guardian.run(lambda: DONE, 10)
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
 def test_unfinished_work_is_undone_by_the_guardian(tmp_path: Path) -> None:
     undone = tmp_path / "undone"
 

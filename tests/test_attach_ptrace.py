@@ -40,7 +40,7 @@ def in_stop(target: Target, act: Callable[[StoppedThread], object]) -> str:
 
 
 def test_functions_and_system_calls_return_their_result() -> None:
-    with running(PYTHON, "sleep") as process:
+    with running(PYTHON, "sleep", 0.8) as process:
         target = preflight.inspect(process.pid)
         initialized = target.runtime.symbols["Py_IsInitialized"].address
         assert in_stop(target, lambda thread: thread.call(initialized) & 0xFFFFFFFF) == "1"
@@ -54,7 +54,7 @@ def test_functions_and_system_calls_return_their_result() -> None:
 
 
 def test_failing_system_call_raises() -> None:
-    with running(PYTHON, "sleep") as process:
+    with running(PYTHON, "sleep", 0.8) as process:
         target = preflight.inspect(process.pid)
         with pytest.raises(TraceError, match="Invalid argument"):
             in_stop(target, lambda thread: thread.syscall("munmap", 1, 1))
@@ -63,7 +63,7 @@ def test_failing_system_call_raises() -> None:
 
 
 def test_faulting_call_harms_nobody() -> None:
-    with running(PYTHON, "sleep") as process:
+    with running(PYTHON, "sleep", 0.8) as process:
         target = preflight.inspect(process.pid)
         with pytest.raises(TraceError, match="signal 11"):
             in_stop(target, lambda thread: thread.call(0x1000))
@@ -72,7 +72,7 @@ def test_faulting_call_harms_nobody() -> None:
 
 
 def test_forbidden_address_is_not_entered() -> None:
-    with running(PYTHON, "sleep") as process:
+    with running(PYTHON, "sleep", 0.8) as process:
         target = preflight.inspect(process.pid)
         # Whatever Py_MakePendingCalls does, it ends with an instruction that lies in itself.
         body = target.runtime.symbols["Py_MakePendingCalls"]
@@ -99,7 +99,7 @@ def test_signals_that_come_meanwhile_arrive_afterwards() -> None:
 
 
 def test_stop_signal_that_comes_meanwhile_stops_it_afterwards() -> None:
-    with running(PYTHON, "sleep") as process:
+    with running(PYTHON, "sleep", 0.8) as process:
         target = preflight.inspect(process.pid)
         initialized = target.runtime.symbols["Py_IsInitialized"].address
 
@@ -122,7 +122,7 @@ def reaches(pid: int, state: str) -> bool:
 
 
 def test_suspended_process_stays_suspended() -> None:
-    with running(PYTHON, "sleep") as process:
+    with running(PYTHON, "sleep", 0.8) as process:
         target = preflight.inspect(process.pid)
         os.kill(target.pid, signal.SIGSTOP)
         assert reaches(target.pid, "T")
@@ -135,7 +135,7 @@ def test_suspended_process_stays_suspended() -> None:
 
 
 def test_target_killed_in_the_stop() -> None:
-    with running(PYTHON, "sleep") as process:
+    with running(PYTHON, "sleep", 0.8) as process:
         target = preflight.inspect(process.pid)
         initialized = target.runtime.symbols["Py_IsInitialized"].address
 
@@ -151,7 +151,7 @@ def test_target_killed_in_the_stop() -> None:
 
 
 def test_exception_in_the_stop_lets_the_target_go() -> None:
-    with running(PYTHON, "sleep") as process:
+    with running(PYTHON, "sleep", 0.8) as process:
         target = preflight.inspect(process.pid)
 
         def act(thread: StoppedThread) -> None:
@@ -166,7 +166,7 @@ def test_exception_in_the_stop_lets_the_target_go() -> None:
 
 
 def test_second_tracer_is_refused() -> None:
-    with running(PYTHON, "sleep") as process:
+    with running(PYTHON, "sleep", 0.8) as process:
         target = preflight.inspect(process.pid)
 
         def act(_: StoppedThread) -> str:
@@ -185,7 +185,7 @@ def test_process_that_ended_is_gone() -> None:
 
 
 def test_only_the_stopping_thread_may_use_it() -> None:
-    with running(PYTHON, "sleep") as process:
+    with running(PYTHON, "sleep", 0.8) as process:
         target = preflight.inspect(process.pid)
         initialized = target.runtime.symbols["Py_IsInitialized"].address
 

@@ -13,6 +13,7 @@ import json
 import os
 import select
 import signal
+import sys
 import warnings
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -54,23 +55,15 @@ def run(
     When nobody is left to receive the outcome (the caller was interrupted, or is dead), `undo` is called with it.
     """
     _reap()
-    reader, writer = os.pipe()
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-    try:
-        child = _fork()
-        if child == 0:
-            os.close(reader)
-            _be_guardian(task, writer, undo)
-        os.close(writer)
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+    child, reader = _start(task, undo)
     try:
         text = _read_all(reader, limit_s)
     except BaseException:
         # Once the reader is closed, the guardian finds nobody and undoes its work; if it answered already, we do.
         late = _read_now(reader)
         if late and undo is not None:
-            undo(_outcome(late))
+            with suppress(TraceError):
+                undo(_outcome(late))
         _unfinished.append(child)
         raise
     finally:
@@ -79,9 +72,31 @@ def run(
     return _outcome(text)
 
 
+def _start(task: Callable[[], Outcome], undo: Callable[[Outcome], None] | None) -> tuple[int, int]:
+    """Start a guardian and return its pid and the end of the pipe on which it will answer."""
+    descriptors: tuple[int, ...] = ()
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        descriptors = reader, writer = os.pipe()
+        child = _fork()
+        if child == 0:
+            os.close(reader)
+            _be_guardian(task, writer, undo)
+    except OSError as error:
+        for descriptor in descriptors:
+            os.close(descriptor)
+        raise TraceError(f"no tracing process could be started: {error.strerror}") from None
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+    os.close(writer)
+    return child, reader
+
+
 def _fork() -> int:
+    if sys.version_info < (3, 12):
+        return os.fork()
     with warnings.catch_warnings():
-        # 3.12+ warns when other threads exist. The child runs only this module and what the task needs.
+        # From 3.12 on it warns when other threads exist; the child runs only this module and what the task needs.
         warnings.simplefilter("ignore", DeprecationWarning)
         return os.fork()
 
@@ -122,15 +137,19 @@ def _close_all_but(keep: int) -> None:
 
 def _read_all(reader: int, limit_s: float) -> bytes:
     # The answer is shorter than a pipe's buffer, so it comes in one piece.
-    ready, _, _ = select.select([reader], [], [], limit_s)
-    if not ready:
+    if not _is_readable(reader, limit_s):
         raise UnfinishedError("the target's main thread still waits for the interpreter lock")
     return os.read(reader, 65536)
 
 
 def _read_now(reader: int) -> bytes:
-    ready, _, _ = select.select([reader], [], [], 0)
-    return os.read(reader, 65536) if ready else b""
+    return os.read(reader, 65536) if _is_readable(reader, 0) else b""
+
+
+def _is_readable(reader: int, limit_s: float) -> bool:
+    poll = select.poll()  # select() itself refuses descriptors above 1023
+    poll.register(reader, select.POLLIN)
+    return bool(poll.poll(limit_s * 1e3))
 
 
 def _outcome(text: bytes) -> Outcome:
