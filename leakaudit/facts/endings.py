@@ -50,5 +50,5 @@ class Endings:
         return found
 
 
-def _lets_go(op: Op, value: str, method: str) -> bool:
-    return op is Op.CLEAR or (op is Op.REBIND and (value == "None" or method == "del"))
+def _lets_go(op: int, value: str, method: str) -> bool:
+    return op == Op.CLEAR or (op == Op.REBIND and (value == "None" or method == "del"))
