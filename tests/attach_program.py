@@ -245,8 +245,9 @@ def timer_storm_until():
 
 
 def syscall_with_interpreter_lock():
+    usleep = ctypes.PyDLL(None).usleep
     ready()
-    ctypes.PyDLL(None).usleep(int(LASTS_S * 1e6))
+    usleep(int(LASTS_S * 1e6))
 
 
 def c_code_with_interpreter_lock():

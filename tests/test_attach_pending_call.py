@@ -48,6 +48,10 @@ def reaches(condition: Callable[[], bool]) -> bool:
     return condition()
 
 
+def cpu_ticks(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11])
+
+
 def is_blocked(pid: int, number: int) -> bool:
     return bool(int(procfs.read_status(pid)["SigBlk"], 16) >> (number - 1) & 1)
 
@@ -94,15 +98,20 @@ class TestOneLine:
 
 
 @pytest.mark.parametrize(
-    ("state", "reason"),
+    ("state", "begun", "reason"),
     [
-        ("syscall_with_interpreter_lock", "waits in C code, in the system call clock_nanosleep"),
-        ("c_code_with_interpreter_lock", "in a long call of C code"),
-        ("foreign_lock", "waits in C code, in the system call futex"),
+        ("syscall_with_interpreter_lock", "nanosleep", "waits in C code, in the system call clock_nanosleep"),
+        ("c_code_with_interpreter_lock", "", "in a long call of C code"),
+        ("foreign_lock", "futex", "waits in C code, in the system call futex"),
     ],
 )
-def test_main_thread_that_may_not_be_helped(state: str, reason: str, tmp_path: Path) -> None:
+def test_main_thread_that_may_not_be_helped(state: str, begun: str, reason: str, tmp_path: Path) -> None:
     with running(OURS, state, 1.2) as process:
+        ticks = cpu_ticks(process.pid)
+        if begun:
+            assert reaches(lambda: begun in procfs.wait_channel(process.pid))
+        else:
+            assert reaches(lambda: cpu_ticks(process.pid) > ticks + 3)
         with pytest.raises(AttachError, match=reason):
             inject(process, tmp_path / "mark", deadline_s=0.4)
         _output, errors = process.communicate(timeout=30)
