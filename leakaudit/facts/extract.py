@@ -440,6 +440,8 @@ class _Resolution:
         for frame in self.walk.frames:
             for path, mask in frame.uses.items():
                 owner = owner_of(frame, path, self.imports)
+                if self.has_defaults and owner.startswith("l:"):
+                    owner = self._default_owner(frame, path, declared) or owner
                 if (
                     owner.startswith(("i:", "c:", "m:", "x:"))
                     or (owner and owner[-1] == "]")
