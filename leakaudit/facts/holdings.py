@@ -122,6 +122,7 @@ def _holding(
         paths.effects.lent,
         tuple(dict.fromkeys(paths.passed))[:6],
         tuple(dict.fromkeys(paths.effects.uses))[:8],
+        paths.effects.collected,
     )
 
 

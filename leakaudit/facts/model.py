@@ -243,6 +243,7 @@ class Holding(msgspec.Struct, frozen=True, array_like=True, gc=False):
     lent: bool = False
     passed: tuple[str, ...] = ()
     uses: tuple[str, ...] = ()
+    collected: bool = False  # a local container holds it, together with others of its kind
 
 
 class FileFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from leakaudit.facts.answers import words
-from leakaudit.facts.model import Flag, Holding
-from leakaudit.facts.ownership import Resource, Unclosed, made_by
+from leakaudit.facts.linked import Place
+from leakaudit.facts.model import Flag, Function, Holding
+from leakaudit.facts.ownership import Resource, Unclosed, made_by, teardowns
 from leakaudit.facts.project import Project
 from leakaudit.facts.resources import POOL_NAMES
 from leakaudit.findings import Evidence, Location, Related
@@ -43,14 +44,14 @@ def _resource(project: Project, path: str, holding: Holding) -> Resource | None:
 def _kept(project: Project, path: str, holding: Holding) -> bool:
     """Whether anything that it is passed to may take it over."""
     for text in holding.passed:
-        if text.rpartition(".")[2][:1].isupper() or not _borrows(project, path, holding.func, text):
+        if text.rpartition(".")[2][:1].isupper() or not _borrows(project, path, holding, text):
             return True
     return False
 
 
-def _borrows(project: Project, path: str, func: int, text: str) -> bool:
+def _borrows(project: Project, path: str, holding: Holding, text: str) -> bool:
     """A project function that neither stores what it is given, nor closes it, nor passes it to a constructor."""
-    target = _callee(project, path, func, text)
+    target = _callee(project, path, holding.func, text)
     function = project.function(*target) if target is not None else None
     if target is None or function is None:
         return False
@@ -74,7 +75,7 @@ def _borrows(project: Project, path: str, func: int, text: str) -> bool:
             and any(f"param:{name}:" in origins for name in names)
         ):
             return False
-    return not any(tag.startswith("param:") for tag in function.returns)
+    return holding.how == "raise" or not any(tag.startswith("param:") for tag in function.returns)
 
 
 def _callee(project: Project, path: str, func: int, text: str) -> tuple[str, int] | None:
@@ -97,8 +98,9 @@ def _unclosed(project: Project, path: str, holding: Holding, resource: Resource)
         Evidence("resource", resource.kind, f"`{holding.name}` holds a {resource.kind}", resource.harm - 1),
         _context(project, path, holding),
         *_risk(holding),
+        *_late(project, path, holding, function),
     ]
-    if holding.lent:
+    if holding.lent and holding.how != "raise":
         evidence.append(Evidence("lent", "yes", f"`{holding.passed[0]}` only uses it", -1))
     related = [Related(Location(path, holding.exit_line), place)]
     if holding.closed:
@@ -149,10 +151,18 @@ def _path(holding: Holding) -> tuple[str, int, str]:
 def _risk(holding: Holding) -> Iterator[Evidence]:
     if holding.how != "raise":
         return
-    if holding.risk.removeprefix("await ").startswith(f"{holding.name}."):
+    if not holding.collected and holding.risk.removeprefix("await ").startswith(f"{holding.name}."):
         yield Evidence("risk", "own", "only an operation of its own fails", -1)
     else:
         yield Evidence("risk", "foreign", f"`{holding.risk}` has nothing to do with it, and may raise", 1)
+
+
+def _late(project: Project, path: str, holding: Holding, function: Function) -> Iterator[Evidence]:
+    """A method that keeps it on its object too late: what closes the object cannot see it yet."""
+    if holding.how == "raise" and holding.given and not holding.closed and function.cls:
+        names = [n for n in teardowns(project, Place(path, function.cls)) if n != "__del__"]
+        if names:
+            yield Evidence("owner", "late", f"`{names[0]}` cannot see it before it is kept", 1)
 
 
 def _context(project: Project, path: str, holding: Holding) -> Evidence:

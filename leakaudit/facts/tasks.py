@@ -78,7 +78,7 @@ def retained(project: Project, subject: Subject) -> Retained | None:
 
 
 def _stores_one(subject: Subject, site: Seen) -> bool:
-    if site.event.op is not Op.GROW or site.event.depth or site.event.method not in _PUTS:
+    if site.event.op != Op.GROW or site.event.depth or site.event.method not in _PUTS:
         return False
     return _is_task(site) or _ANNOTATION.search(subject.container.annotation) is not None
 
