@@ -7,7 +7,9 @@ from leakaudit.facts.judge import Growth
 from leakaudit.facts.linked import Subject
 from leakaudit.facts.project import Project
 from leakaudit.facts.registry import holds_locks
+from leakaudit.findings import Finding, Fix
 from leakaudit.scan.container_rule import ContainerRule
+from leakaudit.scan.module import Module
 
 _HOW = {
     UNCALLED: "has a clean-up that nothing calls",
@@ -83,3 +85,9 @@ class CleanupMisses(ContainerRule):
     def remedies(self, growth: Growth) -> tuple[str, ...]:
         """Mend the clean-up that is there."""
         return (_REMEDIES[growth.cleanup.grade],)
+
+    def fix(self, finding: Finding, module: Module) -> Fix | None:
+        """Move the removal into `finally`."""
+        from leakaudit.fixes.into_finally import into_finally
+
+        return into_finally(finding, module)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from leakaudit.facts import judge
 from leakaudit.facts.instances import Enrolment, enrolments, is_enrolling, removal
-from leakaudit.findings import Evidence, Location, Related
+from leakaudit.findings import Evidence, Finding, Fix, Location, Related
+from leakaudit.scan.module import Module
 from leakaudit.scan.rule import Rule, Suspect
 
 if TYPE_CHECKING:
@@ -86,6 +87,12 @@ class InstanceRegistry(Rule):
             if known is None or _score(suspect) > _score(known):
                 best[suspect.symbol] = suspect
         yield from best.values()
+
+    def fix(self, finding: Finding, module: Module) -> Fix | None:
+        """Hold the instances weakly."""
+        from leakaudit.fixes.weak_registry import held_weakly
+
+        return held_weakly(finding, module)
 
     def _suspect(self, project: Project, enrolment: Enrolment) -> Suspect:
         subject = enrolment.subject

@@ -8,7 +8,8 @@ from leakaudit.facts import judge, tasks
 from leakaudit.facts.linked import Subject
 from leakaudit.facts.project import Project
 from leakaudit.facts.tasks import Retained
-from leakaudit.findings import Location, Related
+from leakaudit.findings import Finding, Fix, Location, Related
+from leakaudit.scan.module import Module
 from leakaudit.scan.rule import Rule, Suspect
 
 
@@ -86,6 +87,12 @@ class TaskRetained(Rule):
                 retained = tasks.retained(project, subject)
                 if retained is not None:
                     yield self._suspect(project, subject, retained)
+
+    def fix(self, finding: Finding, module: Module) -> Fix | None:
+        """Discard it when it is done."""
+        from leakaudit.fixes.discard_callback import discard_when_done
+
+        return discard_when_done(finding, module)
 
     def _suspect(self, project: Project, subject: Subject, retained: Retained) -> Suspect:
         event = retained.site.event

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from leakaudit.findings import Evidence, Location, Probe, ProbeKind, Related
+from leakaudit.findings import Evidence, Finding, Fix, Location, Probe, ProbeKind, Related
+from leakaudit.scan.module import Module
 from leakaudit.scan.rule import Rule, Suspect
 
 if TYPE_CHECKING:
@@ -79,6 +80,12 @@ class TensorGraphAccumulated(Rule):
                 if (graph.owner, graph.func) not in seen:
                     seen.add((graph.owner, graph.func))
                     yield self._suspect(project, path, graph)
+
+    def fix(self, finding: Finding, module: Module) -> Fix | None:
+        """Keep it without its graph."""
+        from leakaudit.fixes.detach import detached
+
+        return detached(finding, module)
 
     def _suspect(self, project: Project, path: str, graph: GraphKept) -> Suspect:
         name = graph.owner.rpartition(".")[2].rpartition(":")[2]

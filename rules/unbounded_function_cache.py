@@ -10,7 +10,8 @@ from leakaudit.facts.caches import Cached, cached_functions, called_with_method,
 from leakaudit.facts.memoizers import Memoizer, memoizers, widest
 from leakaudit.facts.model import Call
 from leakaudit.facts.project import Project
-from leakaudit.findings import Evidence, Location, Probe, ProbeKind, Related
+from leakaudit.findings import Evidence, Finding, Fix, Location, Probe, ProbeKind, Related
+from leakaudit.scan.module import Module
 from leakaudit.scan.rule import Rule, Suspect
 
 _KEYS = {"fresh": 3, "text": 2, "likely-fresh": -1, "unknown": -1, "likely-finite": -3, "finite": -12}
@@ -83,6 +84,12 @@ class UnboundedFunctionCache(Rule):
                 yield self._suspect(project, cached, keys)
         for memoizer in memoizers(project):
             yield from self._home_made(project, memoizer)
+
+    def fix(self, finding: Finding, module: Module) -> Fix | None:
+        """Give it a maximum."""
+        from leakaudit.fixes.bounded_cache import bounded
+
+        return bounded(finding, module)
 
     def _suspect(self, project: Project, cached: Cached, keys: Answer) -> Suspect:
         function = cached.function

@@ -6,7 +6,9 @@ from leakaudit.facts.judge import Growth
 from leakaudit.facts.linked import Subject
 from leakaudit.facts.project import Project
 from leakaudit.facts.registry import holds_callables
+from leakaudit.findings import Finding, Fix
 from leakaudit.scan.container_rule import ContainerRule, span
+from leakaudit.scan.module import Module
 
 
 class UnboundedSequence(ContainerRule):
@@ -77,3 +79,9 @@ class UnboundedSequence(ContainerRule):
             "bound it: `deque(maxlen=N)`; or take entries out when they have been dealt with",
             "if it cannot grow without limit, say so:  # leakaudit: bounded=<reason>",
         )
+
+    def fix(self, finding: Finding, module: Module) -> Fix | None:
+        """Bound a deque as the code says."""
+        from leakaudit.fixes.stated_bound import with_stated_bound
+
+        return with_stated_bound(finding, module)

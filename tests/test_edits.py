@@ -50,4 +50,5 @@ def test_edits_that_touch_overlap() -> None:
     assert overlap([(3, 5, "")], [(5, 7, "")])
     assert overlap([(3, 3, "a")], [(3, 3, "b")])
     assert overlap([(0, 1, ""), (8, 9, "")], [(4, 8, "")])
+    assert not overlap([(3, 3, "a"), (9, 9, "c")], [(3, 3, "a"), (7, 7, "b")])
     assert not overlap([(0, 1, ""), (9, 9, "")], [(2, 8, "")])

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import libcst as cst
 import libcst.matchers as m
 
+from leakaudit.scan.module import Module
+
+_Node = TypeVar("_Node", bound=cst.CSTNode)
 #: What a node becomes: given the node with its children already changed.
 Becomes = Callable[[Any], cst.CSTNode | cst.FlattenSentinel[Any]]
 
@@ -48,3 +51,26 @@ def last_name(node: cst.BaseExpression) -> str:
     if isinstance(node, cst.Attribute):
         return node.attr.value
     return node.value if isinstance(node, cst.Name) else ""
+
+
+def enclosing(module: Module, node: cst.CSTNode, kind: type[_Node]) -> _Node | None:
+    """Return the nearest part of the tree of that kind that a node stands in."""
+    current = module.parent(node)
+    while current is not None and not isinstance(current, kind):
+        current = module.parent(current)
+    return current
+
+
+def code(node: cst.CSTNode) -> str:
+    """Return the source of a node."""
+    return cst.Module([]).code_for_node(node)
+
+
+def with_import(tree: cst.Module, module: str, name: str | None = None) -> cst.Module:
+    """Return the tree with `import module`, or `from module import name`, unless it has that."""
+    from libcst.codemod import CodemodContext
+    from libcst.codemod.visitors import AddImportsVisitor
+
+    context = CodemodContext()
+    AddImportsVisitor.add_needed_import(context, module, name)
+    return AddImportsVisitor(context).transform_module(tree)

@@ -30,20 +30,22 @@ def between(source: SourceFile, after: str) -> tuple[Edit, ...]:
 
 
 def apply(source: SourceFile, edits: Iterable[Edit]) -> bytes:
-    """Return the file's bytes after the edits, which must not overlap."""
+    """Return the file's bytes after the edits, which must not overlap; one that is given twice is made once."""
     encoding = encoding_of(source.data)
     parts: list[bytes] = []
     done = 0
-    for start, end, text in sorted(edits):
+    for start, end, text in sorted(set(edits)):
         parts += (source.data[done:start], text.encode(encoding))
         done = end
     return b"".join((*parts, source.data[done:]))
 
 
 def overlap(edits: Iterable[Edit], others: Iterable[Edit]) -> bool:
-    """Tell whether two sets of edits touch each other; two insertions at one place do."""
-    others = tuple(others)
-    return any(start <= last and first <= end for start, end, _ in edits for first, last, _ in others)
+    """Tell whether two sets of edits touch each other; the same edit in both (an import that both need) does not."""
+    mine, others = set(edits), set(others)
+    return any(
+        start <= last and first <= end for start, end, _ in mine - others for first, last, _ in others - mine
+    )
 
 
 def _changes(before: str, after: str) -> Iterator[Edit]:

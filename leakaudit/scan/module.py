@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from leakaudit.errors import SourceError
 from leakaudit.findings import Fix, Location
@@ -12,8 +12,6 @@ from leakaudit.source import SourceFile, read_source
 if TYPE_CHECKING:
     import libcst as cst
     from libcst.metadata import CodeRange, MetadataWrapper
-
-    _Node = TypeVar("_Node", bound=cst.CSTNode)
 
 
 class Module:
@@ -67,9 +65,9 @@ class Module:
             self._bytes(span.end.line, span.end.column) + 1,
         )
 
-    def node_at(self, place: Location, *kinds: type[_Node]) -> _Node | None:
-        """Return the node of one of these kinds that starts at a place, the outermost if there are several."""
-        found: list[tuple[int, int, _Node]] = [
+    def node_at(self, place: Location, *kinds: type[Any]) -> Any:
+        """Return the node of one of these kinds that starts at a place, the outermost of several; None without one."""
+        found = [
             (span.end.line, span.end.column, node)
             for node, span in self._spans.items()
             if span.start.line == place.line
