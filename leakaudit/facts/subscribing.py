@@ -51,6 +51,8 @@ def undoes(name: str, verb: str) -> bool:
     parts = words(name)
     if not parts or not (set(parts[:2]) & UNDO or parts[0].startswith("un")):
         return False
+    if len(verb) > 2 and name.lower().endswith(verb.lower()):
+        return True
     nouns = set(words(verb)) - _VERBS
     nouns |= {noun.removesuffix("s") for noun in nouns} | {f"{noun}s" for noun in nouns}
     rest = set(parts) - UNDO - {"async", "all"}

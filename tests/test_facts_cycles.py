@@ -1,0 +1,151 @@
+"""Links back that nothing breaks."""
+
+from __future__ import annotations
+
+from leakaudit.facts.cycles import Cycles, Link
+from leakaudit.facts.endings import Endings
+from leakaudit.facts.extract import extract
+from leakaudit.facts.linked import Place
+from leakaudit.facts.project import Project
+
+
+def project(text: str) -> Project:
+    return Project({"a.py": extract(text)})
+
+
+def found(text: str) -> list[Link]:
+    return list(Cycles(project(text)))
+
+
+CHILD = """
+class Child:
+    def __init__(self, parent, depth=0):
+        self.depth = depth
+        self.owner = parent
+"""
+
+
+def test_a_child_that_keeps_its_parent_is_confirmed() -> None:
+    (link,) = found(CHILD + "class Parent:\n    def __init__(self):\n        self.child = Child(self)\n")
+    assert (link.kind, link.holder, link.name, link.back) == ("child", "Parent", "child", ("a.py", 5))
+
+
+def test_an_argument_that_the_child_does_not_keep_is_not() -> None:
+    (link,) = found(
+        "class Child:\n    def __init__(self, parent): ...\nclass Parent:\n    def __init__(self):\n        self.child = Child(self)\n"
+    )
+    assert link.back is None
+    assert link.cues == ()
+
+
+def test_a_link_that_is_cleared_is_none() -> None:
+    assert not found(
+        CHILD
+        + "class Parent:\n    def __init__(self):\n        self.child = Child(self)\n    def close(self):\n        self.child = None\n"
+    )
+
+
+def test_weak_references_are_none() -> None:
+    assert not found(
+        CHILD
+        + "import weakref\nclass Parent:\n    def __init__(self):\n        self.child = Child(weakref.proxy(self))\n"
+    )
+
+
+def test_its_own_container_holds_it() -> None:
+    (link,) = found(
+        "class Pool:\n    def __init__(self, options):\n        super().__init__()\n        self.options['pool'] = self\n"
+    )
+    assert (link.kind, link.name, link.line) == ("container", "options", 4)
+
+
+def test_a_container_of_the_class_or_one_that_it_leaves_is_none() -> None:
+    assert not found("class A:\n    all = {}\n    def __init__(self):\n        self.all['x'] = self\n")
+    assert not found(
+        "class A:\n    def __init__(self):\n        self.own = set()\n    def join(self):\n        self.own.add(self)\n    def leave(self):\n        self.own.discard(self)\n"
+    )
+
+
+def test_stopped_but_kept() -> None:
+    (link,) = found("""
+class Manager:
+    def start_timer(self):
+        self.timer = Timer(owner=self)
+
+    def stop_timer(self):
+        self.timer.stop()
+""")
+    assert [weight for _, weight in link.cues] == [2]
+
+
+def test_a_closure_that_captures_what_it_is_given_to() -> None:
+    (link,) = found("""
+def later(work):
+    def run():
+        work(call)
+
+    call = Call(run)
+    return call
+""")
+    assert (link.kind, link.holder, link.name) == ("closure", "later", "call")
+
+
+def test_a_closure_over_something_else_is_none() -> None:
+    assert not found(
+        "def later(work):\n    def run():\n        work()\n    call = Call(run)\n    return call\n"
+    )
+
+
+def test_a_wrapper_and_what_it_wraps() -> None:
+    text = """
+class Wrapper:
+    def __init__(self, inner):
+        self.inner = inner
+
+    def connect(self):
+        self.inner.connect(self)
+
+    def close(self):
+        self.inner.close()
+        CLEAR
+"""
+    (link,) = found(text.replace("CLEAR", "pass"))
+    assert (link.kind, link.name, link.line) == ("wrapper", "inner", 4)
+    assert not found(text.replace("CLEAR", "self.inner = None"))
+
+
+def test_a_parser_written_in_c() -> None:
+    text = """
+import hiredis
+
+class Parser:
+    def connect(self):
+        self.reader = hiredis.Reader(replyError=self.error)
+
+    DECORATOR
+    def error(self, text): ...
+"""
+    (link,) = found(text.replace("DECORATOR", ""))
+    assert link.kind == "opaque"
+    assert not found(text.replace("DECORATOR", "@classmethod"))
+
+
+def test_endings() -> None:
+    endings = Endings(
+        project("""
+class Base:
+    def close(self):
+        self.a = None
+
+class Derived(Base):
+    def __init__(self):
+        self.b = None
+
+    def __exit__(self, *args):
+        del self.c
+        self.d.clear()
+""")
+    )
+    place = Place("a.py", "Derived")
+    assert set(endings.of(place)) == {"close", "__exit__"}
+    assert [name for name in "abcd" if endings.is_cleared(place, name)] == ["a", "c", "d"]
