@@ -142,6 +142,7 @@ def test_buffer_is_used_again(tmp_path: Path) -> None:
 
 def test_withdrawn_source_keeps_its_buffer(tmp_path: Path) -> None:
     with running(OURS, "syscall_with_interpreter_lock", 1.5) as process:
+        assert reaches(lambda: "nanosleep" in procfs.wait_channel(process.pid))
         for _ in range(2):
             with pytest.raises(AttachError):
                 inject(process, tmp_path / "mark", deadline_s=0.2)
@@ -163,6 +164,8 @@ def test_large_source_fits(tmp_path: Path) -> None:
 
 def test_target_that_ends_while_we_wait() -> None:
     with running(OURS, "c_code_with_interpreter_lock") as process:
+        ticks = cpu_ticks(process.pid)
+        assert reaches(lambda: cpu_ticks(process.pid) > ticks + 3)
         target = preflight.inspect(process.pid)
         threading.Timer(0.2, process.kill).start()
         began = time.monotonic()
@@ -204,6 +207,7 @@ def test_interrupt_of_the_controller_withdraws_the_source(tmp_path: Path) -> Non
 
     source = f"open({str(mark)!r}, 'w').close()".encode()
     with running(OURS, "syscall_with_interpreter_lock", 1.5) as process:
+        assert reaches(lambda: "nanosleep" in procfs.wait_channel(process.pid))
         with pytest.raises(KeyboardInterrupt):
             PendingCall().inject(preflight.inspect(process.pid), source, hello, 20)
         process.communicate(timeout=30)
