@@ -23,7 +23,7 @@ _REMOVAL = {
     "inner-only": 0,
     "by-name": -3,
 }
-_KEY = {"fresh": 1, "likely-fresh": 1, "unknown": 0, "likely-finite": -4, "finite": -8}
+_KEY = {"identity": 1, "fresh": 1, "likely-fresh": 1, "unknown": 0, "likely-finite": -4, "finite": -8}
 _OWN_LIFE = {"process": -5, "long": -2, "likely-long": -1, "short": 1, "keyed": 1}
 _CONTEXT = {"import": -8, "start-up": -2, "registrar": -1, "per-event": 1}
 

@@ -1,4 +1,4 @@
-"""Hold instances weakly: a registry of `self` becomes a WeakSet, or a dict that is weak in its values or keys."""
+"""Hold instances weakly: a registry of `self` becomes a WeakSet, or a dict that is weak in its values."""
 
 from __future__ import annotations
 
@@ -62,9 +62,6 @@ def _addition(finding: Finding, module: Module) -> Any:
 def _kind(made: cst.BaseExpression, added: Any, cls: cst.ClassDef) -> str:
     """Return the weak container that takes the place of an empty one, "" if there is none."""
     if isinstance(added, cst.Assign) and m.matches(made, _EMPTY_DICT):
-        target = added.targets[0].target
-        if m.matches(target, m.Subscript(slice=[m.SubscriptElement(m.Index(m.Name("self")))])):
-            return "" if _has_own_hash(cls) else "WeakKeyDictionary"
         return "WeakValueDictionary" if m.matches(added.value, m.Name("self")) else ""
     plain = m.matches(made, _EMPTY_LIST | _EMPTY_SET) and not _has_own_hash(cls)
     return "WeakSet" if plain and isinstance(added, cst.Call) else ""
