@@ -10,28 +10,19 @@ import sys
 import time
 from pathlib import Path
 
+import attach_targets
+
 from leakaudit.findings import Confidence, Finding, Location, Probe, ProbeKind, Severity
 from leakaudit.runtime.channel import open_channel
 from leakaudit.runtime.link import equip
 from leakaudit.runtime.payload import payload
 
 PATIENCE_S = 30.0
-VERSIONS = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
-
-# Runs what `-c` gives it in a module of its own file, and tells when that is done.
-READY = "\nprint('READY', flush=True)\n"
 
 
 def interpreters():
     """Return version -> path of the interpreters on this machine, our own among them."""
-    found = {"{}.{}".format(*sys.version_info): sys.executable}
-    roots = [Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"]
-    for root in roots:
-        for python in sorted(root.glob("3.*/bin/python")):
-            version = ".".join(python.parent.parent.name.split(".")[:2])
-            if version in VERSIONS:
-                found.setdefault(version, str(python))
-    return dict(sorted(found.items(), key=lambda item: int(item[0].split(".")[1])))
+    return {str(found): found.path for found in attach_targets.interpreters()}
 
 
 @contextlib.contextmanager

@@ -18,11 +18,11 @@ import weakref
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from runtime_target import as_line as probe_line
+from runtime_target import finding
 
 from leakaudit.runtime import agent
 from leakaudit.runtime.channel import as_line
-from tests.runtime_target import as_line as probe_line
-from tests.runtime_target import finding
 
 PATH = "/srv/shop/basket.py"
 NAME = "shop.basket"

@@ -6,10 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-
-from leakaudit.runtime import agent, census
-from leakaudit.runtime import census_child as child
-from tests.runtime_target import (
+from runtime_target import (
     PATIENCE_S,
     SERVE,
     as_line,
@@ -22,6 +19,9 @@ from tests.runtime_target import (
     starter,
     wait_until,
 )
+
+from leakaudit.runtime import agent, census
+from leakaudit.runtime import census_child as child
 
 MIB = 2**20
 
@@ -185,7 +185,7 @@ def closed_at_once():
 """
 
 
-@pytest.mark.parametrize("version", [v for v in interpreters() if v in ("3.8", "3.11", "3.13")])
+@pytest.mark.parametrize("version", [v for v in interpreters() if v in ("3.8", "3.11", "3.13", "3.15")])
 def test_a_busy_target_is_copied_again_and_again(tmp_path, version):
     with running(BUSY + SERVE, tmp_path, interpreters()[version]) as process, channel() as opened:
         ask(process, f"({starter(opened)})")

@@ -10,17 +10,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from runtime_target import finding, interpreters, running
 
 from leakaudit.errors import AttachError, LeakAuditError
 from leakaudit.findings import Status
 from leakaudit.findings.report import Report
-from leakaudit.runtime import census
+from leakaudit.runtime import census, link
 from leakaudit.runtime.attach.preflight import inspect
 from leakaudit.runtime.audit import Options, audit
+from leakaudit.runtime.channel import open_channel
 from leakaudit.runtime.conclude import conclude
 from leakaudit.runtime.session import read_session
-from tests.runtime_target import finding, interpreters, running
-from tests.test_agent_trace import channels_left
 
 PROGRAM = """
 import collections, functools, threading, time
@@ -71,6 +71,19 @@ QUICK = Options(duration_s=4.0, interval_s=0.25, pause_budget_ms=200.0)  # other
 
 
 @pytest.fixture
+def channels(monkeypatch):
+    """The channels that an audit has opened."""
+    opened = []
+
+    def record(*arguments):
+        opened.append(open_channel(*arguments))
+        return opened[-1]
+
+    monkeypatch.setattr(link, "open_channel", record)
+    return opened
+
+
+@pytest.fixture
 def target(tmp_path, missing):
     """A leaking program that may be attached to."""
     with running(PROGRAM, tmp_path) as process:
@@ -104,8 +117,7 @@ def assert_judged_right(report):
     assert verdicts["GONE"].status is Status.UNRESOLVED
 
 
-def test_leaks_are_confirmed_with_rates_sizes_shares_and_paths(target):
-    before = channels_left()
+def test_leaks_are_confirmed_with_rates_sizes_shares_and_paths(target, channels):
     report = audit(target.pid, scanner(target), QUICK)
     assert_judged_right(report)
     verdicts = told(report)
@@ -121,7 +133,7 @@ def test_leaks_are_confirmed_with_rates_sizes_shares_and_paths(target):
     assert_box_is_unexplained(report, target)
     assert_footprint(report)
     assert target.poll() is None
-    assert channels_left() == before
+    assert [Path(channel.inside).exists() for channel in channels] == [False]
 
 
 def assert_box_is_unexplained(report, target):
@@ -144,7 +156,9 @@ def assert_footprint(report):
     assert threads.largest == 1  # the agent does not count itself
 
 
-@pytest.mark.parametrize("version", [v for v in interpreters() if v in ("3.8", "3.9", "3.12", "3.13")])
+@pytest.mark.parametrize(
+    "version", [v for v in interpreters() if v in ("3.8", "3.9", "3.12", "3.13", "3.14", "3.15")]
+)
 def test_leaks_are_confirmed_on_other_versions(tmp_path, missing, version):
     with running(PROGRAM, tmp_path, interpreters()[version]) as process:
         may_attach(process, missing)
@@ -213,15 +227,14 @@ def test_a_session_cut_off_anywhere_gives_a_report(target, tmp_path):
         assert report.runtime.ended_early
 
 
-def test_failing_scan_leaves_the_target_alone(target):
+def test_failing_scan_leaves_the_target_alone(target, channels):
     def scan(_):
         raise LeakAuditError("no such rule", "mend it")
 
-    before = channels_left()
     with pytest.raises(LeakAuditError, match="no such rule"):
         audit(target.pid, scan, QUICK)
     assert target.poll() is None
-    assert channels_left() == before
+    assert [Path(channel.inside).exists() for channel in channels] == [False]
 
 
 def test_the_source_of_the_target_is_found(target):

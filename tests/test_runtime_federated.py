@@ -9,13 +9,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from runtime_target import wait_until
 
 from leakaudit.errors import AttachError
 from leakaudit.findings import Status
 from leakaudit.runtime.attach.preflight import inspect
 from leakaudit.runtime.audit import Options, audit
 from leakaudit.scan.api import scan
-from tests.runtime_target import wait_until
 
 if importlib.util.find_spec("websockets") is None and os.environ.get("CI") != "true":
     pytest.skip("the fixture needs websockets: pip install 'leakaudit[demo]'", allow_module_level=True)

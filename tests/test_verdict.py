@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from runtime_target import finding
 
 from leakaudit.findings import Status
 from leakaudit.runtime.census import Census, Sized
 from leakaudit.runtime.sample import Row, Sample
 from leakaudit.runtime.verdict import Count, Watched, suspicious, verdicts
-from tests.runtime_target import finding
 
 CACHE = finding("module-attribute", "CACHE")
 CELL = finding("closure-cell", "updates", "subscribe")

@@ -916,7 +916,7 @@ class Agent:
             pid=posix.getpid(),
             python=".".join(map(str, sys.version_info[:3])),
             t=time.monotonic(),
-            blocks=sys.getallocatedblocks(),
+            ctypes="_ctypes" in sys.modules,
         )
         try:
             while self.reason == "":

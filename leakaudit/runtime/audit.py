@@ -92,6 +92,7 @@ class _Audit:
         self.progress, self.session = progress, session
         self.vitals = Vitals(target.pid)
         self.files: dict[str, Path] = {}
+        self.has_ctypes = True
 
     def run(self) -> Report:
         self.session.add(
@@ -120,6 +121,7 @@ class _Audit:
                 latency_ms=injection.latency_ms,
                 python=hello["python"],
             )
+            self.has_ctypes = bool(hello["ctypes"])
             self._scan(link)
             reason = self._watch(link)
         self.session.add("end", reason=reason)
@@ -146,7 +148,8 @@ class _Audit:
                 f"the target ended or did not answer ({link.ended or 'no answer'})", "try again"
             )
         modules: dict[str, str] = answer["files"]
-        paths = self.options.source or own_source(modules, self.target.cwd, self.target.root)
+        own = own_source(modules, self.target.cwd, self.target.root)
+        paths = self.options.source or own
         if not paths:
             raise UsageError(
                 "the target has loaded no source files of its own", "name its source with `--source DIR`"
@@ -158,7 +161,7 @@ class _Audit:
             name: seen_here(self.target.root, PurePosixPath(self.target.cwd, file))
             for name, file in modules.items()
         }
-        self.files = own_files(modules, paths, here)
+        self.files = own_files(modules, own, here)
         probes = (
             {
                 "id": number,
@@ -267,6 +270,8 @@ class _Audit:
         if name == "first":
             for file, content in census.tools().items():
                 link.channel.put(file, content)
+            if not self.has_ctypes:
+                self.session.add("note", text="the census loaded libffi into the target; it stays mapped")
         else:
             watched = watched_in(self.session)
             command["grew"] = suspicious(findings_of(self.session), watched)
