@@ -14,7 +14,7 @@ from leakaudit.demo.processes import Child, Children
 from leakaudit.errors import LeakAuditError
 
 NODES = ("agg_0", "agg_1", "pos_0", "pos_1", "pos_2", "tac_0", "tac_1", "tac_2")
-ROUND_INTERVAL_S = 0.1
+ROUND_INTERVAL_S = 0.25
 READY_TIMEOUT_S = 30.0
 #: The server ends by itself this long after the demo should have, in case the demo itself was killed.
 LEFT_ALONE_S = 120.0
