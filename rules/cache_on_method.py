@@ -11,6 +11,8 @@ from leakaudit.facts.project import Project
 from leakaudit.findings import Confidence, Evidence, Location, Probe, ProbeKind, Related
 from leakaudit.scan.rule import Rule, Suspect
 
+#: A cache of at least this many entries holds its instances for as long as a small program runs.
+_MANY = 1000
 _INSTANCES = {"many": 3, "likely-many": 2, "unknown": 1, "likely-few": 0, "few": -3, "one": -8}
 _KEYS = {"finite": 0, "likely-finite": 0, "unknown": 1, "likely-fresh": 1, "text": 2, "fresh": 2}
 _VALUE_METHODS = {"__eq__", "__hash__"}
@@ -113,7 +115,9 @@ class CacheOnMethod(Rule):
                 "",
                 self.object_types,
             ),
-            cap=Confidence.MEDIUM if cached.limit else Confidence.HIGH,
+            cap=Confidence.MEDIUM
+            if cached.limit.isdigit() and int(cached.limit) < _MANY
+            else Confidence.HIGH,
         )
 
     def _evidence(self, project: Project, cached: Cached) -> Iterator[Evidence]:
@@ -124,8 +128,9 @@ class CacheOnMethod(Rule):
         elif limit == "1":
             yield Evidence("bound", "one", "`maxsize=1` keeps the last instance", 0)
         else:
+            weight = 3 if limit.isdigit() and int(limit) < _MANY else 5
             yield Evidence(
-                "bound", limit, f"`{cached.cache}` keeps up to {limit} entries, and their instances", 3
+                "bound", limit, f"`{cached.cache}` keeps up to {limit} entries, and their instances", weight
             )
         count = population.of_class(project, place)
         where = Location(count.path, count.line) if count.path and count.line else None

@@ -120,4 +120,4 @@ def _evidence(key: Answer, context: Answer) -> Iterator[Evidence]:
     yield Evidence(
         "context", context.value, context.reason, 0 if named_only else judge.CONTEXT[context.value]
     )
-    yield Evidence("cleanup", "none", "nothing in this file takes an entry out", -1)
+    yield Evidence("cleanup", "none", "nothing in this file takes an entry out")

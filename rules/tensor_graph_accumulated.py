@@ -107,7 +107,7 @@ class TensorGraphAccumulated(Rule):
             return
         function = project.function(path, graph.func)
         name = function.name if function is not None else "module code"
-        yield Evidence("context", "step", f"`{name}` runs for every batch, and its instance outlives it", 1)
+        yield Evidence("context", "step", f"`{name}` runs for every batch, and its instance outlives it", 2)
 
     def _probe(self, project: Project, path: str, owner: str) -> Probe:
         scope, _, rest = owner.partition(":")

@@ -191,6 +191,16 @@ def sibling(project: Project, subject: Subject, key: str) -> Seen | None:
     return None
 
 
+def evicted_sibling(project: Project, subject: Subject, key: str) -> Subject | None:
+    """Return a container beside this one that gains the same key and is kept under a limit, if there is one."""
+    if not key or subject.scope not in "im":
+        return None
+    for other in project.gaining.get((subject.path, subject.scope, subject.cls, key), ()):
+        if other is not subject and project.cleanup(other).grade == BOUND and project.cleanup(other).removals:
+            return other
+    return None
+
+
 def _is_constant_key(subject: Subject, seen: Seen) -> bool:
     """`pop("tick", None)` keeps one constant entry small, not the container."""
     event = seen.event

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from leakaudit.facts.answers import Answer
-from leakaudit.facts.cleanup import CLEAR_ONLY, INNER, NONE, Cleanup, sibling
+from leakaudit.facts.cleanup import CLEAR_ONLY, INNER, NONE, Cleanup, evicted_sibling, sibling
 from leakaudit.facts.linked import Place, Seen, Subject
 from leakaudit.facts.model import Flag, Op, Use
 from leakaudit.facts.project import Project
@@ -139,6 +139,7 @@ def _weigh(project: Project, subject: Subject, site: Seen, lifetime: Answer, cle
         Evidence("cleanup", cleanup.grade, cleanup.reason, CLEANUP[cleanup.grade], _place(cleanup)),
         *_extras(subject, site, key),
         *_sibling(project, subject, site, cleanup),
+        *_fresh_registration(project, subject, site, context),
     ]
     return Growth(subject, site, lifetime, context, key, cleanup, tuple(evidence))
 
@@ -147,7 +148,7 @@ def _extras(subject: Subject, site: Seen, key: Answer) -> Iterator[Evidence]:
     reads = subject.uses & ~(Use.LEN | Use.TRUTH)
     if not reads and not subject.events(Op.ESCAPE, Op.READ_GROW):
         yield Evidence("write-only", "yes", f"nothing in the project reads `{subject.name}`", 1)
-    if subject.name.isupper():
+    if subject.name.isupper() and key.value not in ("identity", "fresh"):
         yield Evidence("name", "constant", f"`{subject.name}` is named like a constant", -1)
     if subject.container.initial and subject.container.kind != "queue":
         yield Evidence("initial", "filled", f"`{subject.name}` is created with entries: a table", -2)
@@ -177,14 +178,43 @@ def _sibling(project: Project, subject: Subject, site: Seen, cleanup: Cleanup) -
     other = sibling(project, subject, site.event.key)
     if other is not None:
         name = other.event.owner.partition(":")[2].rpartition(".")[2]
-        place = Location(other.path, other.event.line, other.event.column)
-        yield Evidence(
-            "sibling",
-            name,
-            f"the same key is taken out of `{name}`, but not out of `{subject.name}`",
-            3,
-            place,
-        )
+        reason = f"the same key is taken out of `{name}`, but not out of `{subject.name}`"
+    else:
+        beside = evicted_sibling(project, subject, site.event.key)
+        if beside is None:
+            return
+        name, other = beside.name, project.cleanup(beside).removals[0]
+        reason = f"`{name}` gains the same keys and is kept small, but `{subject.name}` is not"
+    place = Location(other.path, other.event.line, other.event.column)
+    yield Evidence("sibling", name, reason, 3, place)
+
+
+def _fresh_registration(
+    project: Project, subject: Subject, site: Seen, context: Answer
+) -> Iterator[Evidence]:
+    """A function that seems to be called at set-up, but is handed an object made in the very call."""
+    function = project.function(site.path, site.event.func)
+    if (
+        function is None
+        or subject.scope not in "mc"
+        or context.value not in ("called", "unknown", "registrar", "addition")
+    ):
+        return
+    for path, call in project.calls(function.name):
+        if call.func < 0 or project.callee(call.callee, path, call.func) != (site.path, site.event.func):
+            continue
+        made = any(tag.startswith("new:") for argument in call.args for tag in argument.split("|")[:3])
+        if made and project.contexts.of_function(path, call.func).value not in ("import", "start-up"):
+            caller = project.function(path, call.func)
+            name = caller.name if caller is not None else "its caller"
+            yield Evidence(
+                "caller",
+                "fresh object",
+                f"`{name}` adds an object that it has just made, each time it runs",
+                3,
+                Location(path, call.line, call.column),
+            )
+            return
 
 
 def _is_once(guard: str) -> bool:

@@ -10,6 +10,7 @@ from leakaudit.facts import cleanup, keys
 from leakaudit.facts.answers import Answer
 from leakaudit.facts.cleanup import Cleanup
 from leakaudit.facts.context import Contexts
+from leakaudit.facts.custom import Tables
 from leakaudit.facts.lifetime import Lifetimes
 from leakaudit.facts.linked import Caller, Place, Seen, Subject
 from leakaudit.facts.model import Call, Class, FileFacts, Flag, Function, Op
@@ -25,8 +26,9 @@ _BY_NAME_LIMIT = 3
 class Project:
     """Facts of many files; `files` maps the path as given to its facts. Answers are computed on demand and kept."""
 
-    def __init__(self, files: Mapping[str, FileFacts]) -> None:
+    def __init__(self, files: Mapping[str, FileFacts], tables: Tables | None = None) -> None:
         self.files = files
+        self.tables = tables or Tables()
         self.modules = Modules(files)
         self._classes: dict[Place, Class] = {}
         self._functions: dict[tuple[str, str], int] = {}
@@ -161,6 +163,15 @@ class Project:
         return known[place]
 
     @cached_property
+    def gaining(self) -> dict[tuple[str, str, str, str], list[Subject]]:
+        """(file, scope, class, key text) -> containers that gain that key."""
+        found: dict[tuple[str, str, str, str], list[Subject]] = {}
+        for place, subject in self.subjects.items():
+            for key in {s.event.key for s in subject.events(Op.GROW) if s.event.key and not s.event.depth}:
+                found.setdefault((place.path, subject.scope, subject.cls, key), []).append(subject)
+        return found
+
+    @cached_property
     def removals_by_key(self) -> dict[tuple[str, str, str, str], list[Seen]]:
         """(file, scope, class, key text) -> removals of one entry, outside teardown, from containers that also gain that key."""
         found: dict[tuple[str, str, str, str], list[Seen]] = {}
@@ -218,7 +229,7 @@ class Project:
         """Every declared container with its events from the whole project."""
         found: dict[Place, Subject] = {}
         for path, facts in self.files.items():
-            for container in facts.containers:
+            for container in self.tables.containers_of(facts):
                 found[Place(path, container.owner)] = Subject(path, container)
         by_name: dict[str, list[Place]] = {}
         for place in found:

@@ -713,7 +713,10 @@ class Walk:
         for argument in arguments:
             kind = argument.__class__
             if (
-                (kind is ast.Name and argument.id in self.frame.functions)
+                (
+                    kind is ast.Name
+                    and (argument.id in self.frame.functions or argument.id == self.frame.self_name)
+                )
                 or kind is ast.Lambda
                 or (kind is ast.Attribute and access_path(argument).startswith("self."))
             ):
@@ -852,7 +855,12 @@ def _has_bounds(node: ast.AST) -> bool:
 @lru_cache(maxsize=16384)
 def _is_remembered(name: str) -> bool:
     """Decide by the last part of a callee; code bases use few different ones."""
-    return name in _REMEMBERED or name.lstrip("_")[:1].isupper() or WRAPPER.match(name) is not None
+    return (
+        name in _REMEMBERED
+        or name.startswith("register_")
+        or name.lstrip("_")[:1].isupper()
+        or WRAPPER.match(name) is not None
+    )
 
 
 def _is_endless(node: ast.While) -> bool:
