@@ -11,11 +11,8 @@ from leakaudit.facts.project import Project
 from leakaudit.findings import Confidence, Evidence, Location, Probe, ProbeKind, Related
 from leakaudit.scan.rule import Rule, Suspect
 
-#: A cache of at least this many entries holds its instances for as long as a small program runs.
-_MANY = 1000
 _INSTANCES = {"many": 3, "likely-many": 2, "unknown": 1, "likely-few": 0, "few": -3, "one": -8}
-_KEYS = {"finite": 0, "likely-finite": 0, "unknown": 1, "likely-fresh": 1, "text": 2, "fresh": 2}
-_VALUE_METHODS = {"__eq__", "__hash__"}
+_KEYS = {"text": 1, "fresh": 2}
 _VALUE_DECORATORS = ("dataclass", "frozen", "define", "attrs", "attr.s")
 
 
@@ -115,9 +112,7 @@ class CacheOnMethod(Rule):
                 "",
                 self.object_types,
             ),
-            cap=Confidence.MEDIUM
-            if cached.limit.isdigit() and int(cached.limit) < _MANY
-            else Confidence.HIGH,
+            cap=Confidence.MEDIUM if cached.limit else Confidence.HIGH,
         )
 
     def _evidence(self, project: Project, cached: Cached) -> Iterator[Evidence]:
@@ -128,20 +123,24 @@ class CacheOnMethod(Rule):
         elif limit == "1":
             yield Evidence("bound", "one", "`maxsize=1` keeps the last instance", 0)
         else:
-            weight = 3 if limit.isdigit() and int(limit) < _MANY else 5
             yield Evidence(
-                "bound", limit, f"`{cached.cache}` keeps up to {limit} entries, and their instances", weight
+                "bound", limit, f"`{cached.cache}` keeps up to {limit} entries, and their instances", 3
             )
         count = population.of_class(project, place)
         where = Location(count.path, count.line) if count.path and count.line else None
         yield Evidence("instances", count.value, count.reason, _INSTANCES[count.value], where)
         keys = domain(project, cached.path, cached.function)
         if not limit and count.value.endswith(("one", "few")):
-            yield Evidence("key", keys.value, keys.reason, _KEYS[keys.value])
+            yield Evidence("key", keys.value, keys.reason, _KEYS.get(keys.value, 0))
         if cached.keyed:
             yield Evidence("key", "function", "the key function may leave out the instance", -5)
         if self._is_value(project, place):
-            yield Evidence("equality", "by value", "equal instances share an entry", -1)
+            yield Evidence(
+                "equality",
+                "by value",
+                "equal instances share an entry: a value, whose cache is deliberate",
+                -3,
+            )
         clearing = emptied(project, cached.function.name)
         if clearing is not None:
             yield Evidence(
@@ -157,7 +156,7 @@ class CacheOnMethod(Rule):
         if cls is None:
             return False
         decorated = any(text.rstrip(".()").endswith(_VALUE_DECORATORS) for text in cls.decorators)
-        return decorated or bool(_VALUE_METHODS & set(cls.methods)) or "NamedTuple" in cls.bases
+        return decorated or "__eq__" in cls.methods or "NamedTuple" in cls.bases
 
     def _where(self, project: Project, path: str, index: int) -> Location | None:
         function = project.function(path, index)
