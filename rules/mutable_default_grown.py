@@ -10,7 +10,7 @@ from leakaudit.facts.answers import words
 from leakaudit.facts.judge import Growth
 from leakaudit.facts.linked import Subject
 from leakaudit.facts.project import Project
-from leakaudit.findings import Evidence, Finding, Fix
+from leakaudit.findings import Confidence, Evidence, Finding, Fix
 from leakaudit.scan.container_rule import ContainerRule
 from leakaudit.scan.module import Module
 from leakaudit.scan.rule import Suspect
@@ -55,7 +55,7 @@ class MutableDefaultGrown(ContainerRule):
     ## What we do not flag
 
     Defaults that are only read or passed on; parameters that are bound to a copy first; keys that are constants, types or
-    other small sets; defaults that are emptied or kept below a size.
+    other small sets; defaults that are emptied or kept below a size, or that belong to a function nested in another.
 
     ## References
 
@@ -66,6 +66,11 @@ class MutableDefaultGrown(ContainerRule):
     name = "mutable-default-grown"
     object_types = ("dict", "list", "set", "collections.defaultdict", "collections.OrderedDict")
     scopes = "d"
+
+    def takes(self, project: Project, subject: Subject, growth: Growth) -> bool:
+        """Leave out functions nested in others: their defaults are made anew with them."""
+        function = project.function(subject.path, subject.container.func)
+        return function is not None and function.parent < 0
 
     def message(self, growth: Growth) -> str:
         """Name the default and what it gains."""
@@ -88,12 +93,17 @@ class MutableDefaultGrown(ContainerRule):
         return none_default(finding, module)
 
     def _suspect(self, project: Project, subject: Subject, growth: Growth) -> Suspect:
-        return super()._suspect(
+        suspect = super()._suspect(
             project, subject, replace(growth, evidence=(*growth.evidence, *self._extras(growth)))
         )
+        proven = growth.key.value in ("fresh", "identity")
+        return suspect if proven else replace(suspect, cap=Confidence.MEDIUM)
 
     def _extras(self, growth: Growth) -> Iterator[Evidence]:
-        yield Evidence("default", "shared", "no caller that leaves it out can reach it to empty it", 3)
+        few = growth.key.value.endswith("finite")
+        yield Evidence(
+            "default", "shared", "no caller that leaves it out can reach it to empty it", 0 if few else 3
+        )
         name = growth.subject.name
         if any(
             re.search(rf"not {name}$|not {name}\b(?! in)|len\({name}\) == 0", guard)
