@@ -133,8 +133,11 @@ class ClassCreatedPerCall(Rule):
             where,
         )
         if made.cls is not None and made.cls.captures:
-            taken = made.cls.captures[0]
-            yield Evidence("captures", taken, f"its body takes `{taken}` from the call", 4)
+            taken = made.cls.captures
+            holder = "self" if "self" in taken else taken[0]
+            yield Evidence(
+                "captures", holder, f"its body takes `{holder}` from the call", 4 if holder == "self" else 2
+            )
         if _FACTORY.search(function.name):
             yield Evidence(
                 "name", "factory", f"`{function.name}` is named like something that makes classes", -3
