@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from leakaudit.errors import ConfigError
+from leakaudit.facts.custom import Tables
 from leakaudit.findings import Confidence, Severity
 from leakaudit.scan.config import Config, load_config
 
@@ -24,8 +25,8 @@ baseline = "leaks.json"
 [tool.leakaudit.severity]
 LA101 = "error"
 
-[tool.leakaudit.tables.bounded-types]
-"mylib.LRU" = "maxsize"
+[tool.leakaudit.tables]
+bounded = ["mylib.Queue"]
 
 [tool.leakaudit.budgets]
 rss = "512 MB"
@@ -50,7 +51,7 @@ def test_every_key(tmp_path: Path) -> None:
         confidence=Confidence.LOW,
         severity={"LA101": Severity.ERROR},
         baseline="leaks.json",
-        tables={"bounded-types": {"mylib.LRU": "maxsize"}},
+        tables=Tables(bounded=("mylib.Queue",)),
         budgets={"rss": "512 MB"},
     )
 
@@ -86,6 +87,17 @@ def test_no_table_means_the_defaults(tmp_path: Path) -> None:
         ('per-file-ignores = {"a" = "LA1"}', "has to be a table such as"),
         ('severity = {LA101 = "fatal"}', "of error, warning or info, not"),
         ("tables = 1", "`tables` in .* has to be a table, not 1"),
+        ("tables.bound = []", "unknown key `bound` in .*tables.*did you mean `bounded`?"),
+        ("tables.entry_points = []", "did you mean `entry-points`?"),
+        ("tables.colour = []", "known keys: bounded, weak, "),
+        ('tables.bounded = "a.b"', "`bounded` in .*tables. has to be a list of dotted names, not 'a.b'"),
+        ('tables.transient = ["a b"]', "has to be a list of dotted names"),
+        (
+            'tables.containers = {Store = "tree"}',
+            "to map constructors to kinds.*kinds: buffer, counter, ",
+        ),
+        ("tables.registrations = [1]", "to map calls that add to calls that remove"),
+        ("tables.registrations = {add = 1}", "`registrations` in .* has to be a list of dotted names, not 1"),
         ("baseline = []", "has to be a string"),
     ],
 )

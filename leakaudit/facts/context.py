@@ -81,7 +81,8 @@ class Contexts:
         for decorator in function.decorators:
             if _COMMAND_LINE.search(decorator):
                 return Answer("start-up", f"`{name}` is a command of the command line", path, function.line)
-            if _ROUTE.search(decorator) and not decorator.endswith(("property", "setter")):
+            known = _ROUTE.search(decorator) and not decorator.endswith(("property", "setter"))
+            if known or self._project.tables.is_entry_point(decorator):
                 return Answer(
                     "per-event",
                     f"`{name}` is decorated with `{decorator.partition(':')[2] or decorator}`",

@@ -70,7 +70,7 @@ class Metric:
 def metrics(project: Project) -> list[Metric]:
     """Return the metrics that have labels, with every `.labels(...)` of theirs."""
     found: dict[Place, Metric] = {}
-    for path, call in project.calls(*_METRICS, *_INSTRUMENTS):
+    for path, call in _declarations(project):
         verb, _, owner = call.usage.partition(":")
         names = _names(call)
         if (
@@ -92,6 +92,14 @@ def metrics(project: Project) -> list[Metric]:
         if metric is not None:
             metric.labels.extend(_labels(metric, path, call))
     return list(found.values())
+
+
+def _declarations(project: Project) -> Iterator[tuple[str, Call]]:
+    yield from project.calls(*_METRICS, *_INSTRUMENTS)
+    own = {name.rpartition(".")[2] for name in project.tables.metrics}
+    for path, call in project.calls(*(own - {*_METRICS, *_INSTRUMENTS})):
+        if project.tables.is_metric(call.callee):
+            yield path, call
 
 
 def _names(call: Call) -> tuple[str, ...] | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from leakaudit.facts.answers import Answer
+from leakaudit.facts.custom import Tables
 from leakaudit.facts.linked import Subject
 from leakaudit.facts.model import Call, Function, Op
 from leakaudit.facts.project import Project
@@ -49,12 +50,15 @@ def closures(project: Project) -> Iterator[Registration]:
         for call in facts.calls:
             for position, argument in _arguments(call):
                 index = _nested(argument, nested, facts.functions, call)
-                if index is not None and registers(call.callee):
+                if index is not None and registers(call.callee, project.tables):
                     yield _registration(project, path, call, position, index, facts.functions[index])
 
 
-def registers(callee: str) -> bool:
+def registers(callee: str, tables: Tables) -> bool:
     """Tell by its name whether a callee keeps what it is given."""
+    said = tables.registers(callee)
+    if said is not None:
+        return said
     name = callee.replace(":", ".").rpartition(".")[2]
     if name in _TRANSIENT or _UNDO.match(name):
         return False
@@ -133,7 +137,8 @@ def _undone(project: Project, path: str, call: Call, function: Function, registr
     facts = project.files[path]
     for other in facts.calls:
         name = other.callee.rpartition(".")[2].partition(":")[2] or other.callee.rpartition(".")[2]
-        if _UNDO.search(name) and any(
+        undoes = _UNDO.search(name) or project.tables.undoes(other.callee, call.callee)
+        if undoes and any(
             f"closure:{function.qualname}" in a for a in (*other.args, *(v for _, v in other.keywords))
         ):
             return Answer("yes", f"`{name}` takes it out again", path, other.line)

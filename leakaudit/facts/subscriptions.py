@@ -92,13 +92,20 @@ class Subscriptions:
     def _keeps(self, call: Call) -> bool:
         name = _last(call.callee)
         receiver = call.callee.replace(":", ".").split(".")[-2:-1]
+        said = self._project.tables.registers(call.callee)
+        if said is not None:
+            return said
         if ("weak", "const:True") in call.keywords or call.callee in ELSEWHERE:
             return False
         if name == "connect":
             return ("weak", "const:False") in call.keywords
         if name in PUTS:
             return bool(receiver) and HOOKS.search(receiver[0]) is not None and call.callee.count(".") > 1
-        return registers(call.callee) and not FORGETTING.match(name) and not LOOPS & set(receiver)
+        return (
+            registers(call.callee, self._project.tables)
+            and not FORGETTING.match(name)
+            and not LOOPS & set(receiver)
+        )
 
     def _subscription(self, path: str, call: Call, function: Function) -> Subscription | None:
         owner = self._owner(path, function)
@@ -246,7 +253,7 @@ class Subscriptions:
         verb, receiver = _last(call.callee), call.callee.rpartition(".")[0]
         for function in self._functions(path, owner, call):
             for name in (*function.calls, *function.refs):
-                if undoes(_last(name), verb):
+                if undoes(_last(name), verb) or self._project.tables.undoes(name, call.callee):
                     return Answer("yes", f"`{function.name}` calls `{_last(name)}`", path, function.line)
                 if receiver and name.rpartition(".")[0] == receiver and set(words(_last(name))[:2]) & UNDO:
                     return Answer(

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from leakaudit.errors import UsageError
+from leakaudit.facts.custom import Tables
 from leakaudit.facts.model import FileFacts
 from leakaudit.facts.project import Project
 from leakaudit.findings import Confidence, Finding
@@ -36,7 +37,7 @@ class ScanOptions:
     jobs: int = 0
     cache: bool = True
     cache_dir: str | None = None
-    tables: Mapping[str, object] = field(default_factory=dict)
+    tables: Tables = field(default_factory=Tables)
     root: str = "."
     confidence: Confidence = Confidence.LOW  # findings below it are not confirmed, nor returned
 
@@ -48,6 +49,7 @@ class Basis:
     rules: Sequence[Rule]
     demotion: Demotion = field(default_factory=Demotion)
     least: Confidence = Confidence.LOW
+    tables: Tables = field(default_factory=Tables)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,9 @@ def examine(
     finally:
         if cache is not None:
             cache.close()
-    basis = Basis(rules, Demotion([os.fspath(p) for p in paths], options.root), options.confidence)
+    basis = Basis(
+        rules, Demotion([os.fspath(p) for p in paths], options.root), options.confidence, options.tables
+    )
     findings, rule_errors = run_rules(collected.facts, basis)
     report = Report(
         kind="scan",
@@ -139,7 +143,7 @@ def run_rules(
     sources: Mapping[str, SourceFile] | None = None,
 ) -> tuple[list[Finding], list[FileError]]:
     """Link the facts, ask every rule for suspects, and let it check those that are sure enough to be shown."""
-    inquiry = Inquiry(Project(facts), basis.rules, sources)
+    inquiry = Inquiry(Project(facts, basis.tables), basis.rules, sources)
     findings: list[Finding] = []
     general = {rule.code for rule in basis.rules if rule.general}
     for rule, raw, module in inquiry:

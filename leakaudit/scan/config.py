@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from leakaudit.errors import ConfigError
+from leakaudit.facts.custom import Tables
 from leakaudit.findings import Confidence, Severity
 
 if sys.version_info >= (3, 11):
@@ -23,7 +24,7 @@ else:
 class Config:
     """The settings of a project. `root` is the folder that `exclude`, `per_file_ignores` and `baseline` start from.
 
-    `path` is the file that was read, or "". `tables` and `budgets` are passed through to those who know them.
+    `path` is the file that was read, or "". `budgets` are passed through to who knows them.
     """
 
     root: str = "."
@@ -35,7 +36,7 @@ class Config:
     confidence: Confidence = Confidence.MEDIUM
     severity: Mapping[str, Severity] = field(default_factory=dict)
     baseline: str = ""
-    tables: Mapping[str, object] = field(default_factory=dict)
+    tables: Tables = field(default_factory=Tables)
     budgets: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -65,6 +66,8 @@ def read_table(table: Mapping[str, object], path: Path) -> Config:
             raise ConfigError(
                 f"{path}: `{key}` in [tool.leakaudit] has to be {error}, not {value!r}"
             ) from error
+        except ConfigError as error:
+            raise ConfigError(f"{path}: {error.cause}", error.remedy) from error
     return Config(root=str(path.parent), path=str(path), **values)  # type: ignore[arg-type]
 
 
@@ -140,6 +143,6 @@ _READERS: dict[str, Callable[[object], object]] = {
     "confidence": _choice(Confidence),
     "severity": _severities,
     "baseline": _text,
-    "tables": _mapping,
+    "tables": lambda value: Tables().extended(_mapping(value)),
     "budgets": _mapping,
 }
