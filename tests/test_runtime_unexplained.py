@@ -115,9 +115,17 @@ def test_a_type_that_stopped_growing_is_not_told():
     assert len(unexplained(result, Watched(growing, *ends))) == 1
 
 
-def test_nothing_without_two_censuses():
+def test_nothing_seen_is_nothing_told():
     assert unexplained(None, Watched(())) == ()
     assert unexplained({"unexplained": []}, Watched((), census(0.0, 1))) == ()
+
+
+def test_without_a_census_types_that_outgrow_the_confirmed_containers_are_told():
+    growing = tuple(sample(float(t), {"shop.Timer": 20 * t, "shop.Basket": 100}) for t in range(10))
+    (told,) = unexplained(None, Watched(growing), explained=100)
+    assert (told.type_name, told.count, told.count_per_s) == ("shop.Timer", (0, 180), 20.0)
+    assert told.bytes_per_s is None
+    assert unexplained(None, Watched(growing), explained=180) == ()
 
 
 def test_own_files_are_those_below_the_sources(tmp_path):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from leakaudit.findings.model import Confidence, Finding
+from leakaudit.findings.model import Confidence, Finding, Status, Verdict
 from leakaudit.findings.order import by_growth
 from leakaudit.findings.report import Report, RuntimeAudit
 from leakaudit.report.json_v1_parse import parse
@@ -34,7 +34,7 @@ def conclude(session: Session) -> Report:
         kind="runtime",
         findings=by_growth(judged),
         threshold=Confidence(_header(session)["threshold"]),
-        runtime=_runtime(session, watched),
+        runtime=_runtime(session, watched, given),
     )
 
 
@@ -69,12 +69,16 @@ def _header(session: Session) -> Record:
     return session.records[0]
 
 
-def _runtime(session: Session, watched: Watched) -> RuntimeAudit:
+def _runtime(session: Session, watched: Watched, given: Iterable[Verdict]) -> RuntimeAudit:
     header, samples = _header(session), watched.samples
     attached = session.first("attached") or {"method": "", "pause_ms": 0.0, "python": ""}
     growth = watched.heap_growth
     last = next((r for r in session.of("census-result") if r["id"] == "last"), None)
     end = session.first("end")
+    confirmed = (
+        verdict.entries for verdict in given if verdict.status is Status.CONFIRMED and verdict.entries
+    )
+    explained = sum(after - before for before, after in confirmed)
     return RuntimeAudit(
         pid=header["pid"],
         python=attached["python"],
@@ -87,7 +91,7 @@ def _runtime(session: Session, watched: Watched) -> RuntimeAudit:
         heap_growth_bytes_per_s=growth[0] / growth[1] if growth and growth[1] > 0 else None,
         series=series((*session.of("vitals"), *({"t": s.t, "blocks": s.blocks} for s in samples))),
         rss_account=_account(session, watched),
-        unexplained=unexplained(last, watched),
+        unexplained=unexplained(last, watched, explained),
         notes=tuple(_notes(session, watched)),
         command=header["command"],
         ended_early=end["reason"] if end else "the session was cut off",

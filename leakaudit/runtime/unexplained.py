@@ -13,6 +13,7 @@ from leakaudit.runtime.verdict import Watched, share
 
 LEAST_BYTES_PER_S = 128.0
 LEAST_SHARE = 0.02
+LEAST_GAIN = 50
 MOST = 8
 
 Step = Mapping[str, str]
@@ -81,10 +82,16 @@ def _assigns(node: ast.stmt, name: str, in_owner: bool) -> bool:
     )
 
 
-def unexplained(result: Mapping[str, Any] | None, watched: Watched) -> tuple[Unexplained, ...]:
-    """Return the growth in a census result that is worth telling, largest first."""
+def unexplained(
+    result: Mapping[str, Any] | None, watched: Watched, explained: int = 0
+) -> tuple[Unexplained, ...]:
+    """Return the growth that is worth telling, largest first.
+
+    `result` is the last census; without one, only types are told that gained more objects than the `explained`
+    entries of confirmed containers.
+    """
     if result is None or watched.first is None or watched.last is None:
-        return ()
+        return _by_samples(watched, explained)
     span = watched.last.t - watched.first.t
     if span <= 0:
         return ()
@@ -93,6 +100,16 @@ def unexplained(result: Mapping[str, Any] | None, watched: Watched) -> tuple[Une
     told += [_tell(item, span, watched) for item in types]
     kept = [item for item in told if _matters(item)]
     return tuple(sorted(kept, key=lambda item: -(item.bytes_per_s or 0.0))[:MOST])
+
+
+def _by_samples(watched: Watched, explained: int) -> tuple[Unexplained, ...]:
+    names = {name for sample in watched.samples for name in sample.types or ()}
+    found = []
+    for name in names:
+        growth = assess(_counts(name, watched))
+        if growth.course is Course.GROWS and growth.last - growth.first > max(LEAST_GAIN, 1.1 * explained):
+            found.append(Unexplained(name, (growth.first, growth.last), growth.rate))
+    return tuple(sorted(found, key=lambda item: (-item.count_per_s, item.type_name))[:MOST])
 
 
 def _tell(item: Mapping[str, Any], span: float, watched: Watched) -> Unexplained:
@@ -112,9 +129,12 @@ def _tell(item: Mapping[str, Any], span: float, watched: Watched) -> Unexplained
 
 def _keeps_growing(name: str, watched: Watched) -> bool:
     """Tell whether a type's count rose throughout, as far as the samples counted it."""
-    short = name.removeprefix("builtins.")
-    points = [(s.t, s.types[short]) for s in watched.samples if s.types is not None and short in s.types]
+    points = _counts(name.removeprefix("builtins."), watched)
     return not points or assess(points).course is Course.GROWS
+
+
+def _counts(name: str, watched: Watched) -> list[tuple[float, int]]:
+    return [(s.t, s.types[name]) for s in watched.samples if s.types is not None and name in s.types]
 
 
 def _matters(item: Unexplained) -> bool:
