@@ -16,10 +16,10 @@ class Closings:
         self._project = project
 
     @cached_property
-    def _ended(self) -> tuple[dict[tuple[Place, str], set[str]], dict[str, set[str]]]:
-        """Methods called on attributes or passed along: by (class, attribute) where the class is known, else by attribute."""
+    def _ended(self) -> tuple[dict[tuple[Place, str], set[str]], dict[str, set[tuple[str, str]]]]:
+        """Methods called on attributes or passed along: by (class, attribute), else by attribute with the file."""
         own: dict[tuple[Place, str], set[str]] = {}
-        loose: dict[str, set[str]] = {}
+        loose: dict[str, set[tuple[str, str]]] = {}
         for path, facts in self._project.files.items():
             for function in facts.functions:
                 for name in (*function.calls, *function.refs):
@@ -28,7 +28,7 @@ class Closings:
                     if owner.startswith(("i:", "c:")) and self._is_class(path, cls):
                         own.setdefault((Place(path, cls), attribute), set()).add(method)
                     elif attribute:
-                        loose.setdefault(attribute, set()).add(method)
+                        loose.setdefault(attribute, set()).add((path, method))
         return own, loose
 
     def _is_class(self, path: str, cls: str) -> bool:
@@ -36,8 +36,20 @@ class Closings:
 
     def is_closed(self, cls: Place, attribute: str, resource: Resource) -> bool:
         """Tell whether any code of the project closes that attribute of a class, or hands its closer on."""
-        own, loose = self._ended
+        own, _ = self._ended
         project = self._project
         related = (*project.mro(cls), *project.subclasses.get(cls, ()))
-        methods = loose.get(attribute, set()).union(*(own.get((place, attribute), ()) for place in related))
-        return any(closes(method, resource) for method in methods)
+        methods = {method for place in related for method in own.get((place, attribute), ())}
+        return any(closes(method, resource) for method in methods) or self.is_closed_elsewhere(
+            cls, attribute, resource
+        )
+
+    def is_closed_elsewhere(self, cls: Place, attribute: str, resource: Resource) -> bool:
+        """Tell whether code that sees the object from outside, as far as names tell, closes that attribute."""
+        near = (m for path, m in self._ended[1].get(attribute, ()) if self._is_near(path, cls.path))
+        return any(closes(method, resource) for method in near)
+
+    def _is_near(self, path: str, other: str) -> bool:
+        """Whether two files belong to one package, so that one may handle what the other's classes hold."""
+        names = [self._project.module_name(p).partition(".") for p in (path, other)]
+        return path == other or (names[0][0] == names[1][0] and bool(names[0][2] or names[1][2]))

@@ -123,6 +123,7 @@ def _holding(
         tuple(dict.fromkeys(paths.passed))[:6],
         tuple(dict.fromkeys(paths.effects.uses))[:8],
         paths.effects.collected,
+        len({risk.line for risk in paths.risks}),
     )
 
 

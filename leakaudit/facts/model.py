@@ -244,6 +244,7 @@ class Holding(msgspec.Struct, frozen=True, array_like=True, gc=False):
     passed: tuple[str, ...] = ()
     uses: tuple[str, ...] = ()
     collected: bool = False  # a local container holds it, together with others of its kind
+    risks: int = 0  # how many lines may raise while it is open
 
 
 class FileFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -84,7 +84,7 @@ def _defaults(project: Project) -> Iterator[_Owned]:
 def _judge(project: Project, closings: Closings, owned: _Owned) -> Unclosed | None:
     ends = teardowns(project, owned.cls)
     if not ends:
-        return _half_closed(project, owned) or _never_closed(project, closings, owned)
+        return _half_closed(project, closings, owned) or _never_closed(project, closings, owned)
     if closings.is_closed(owned.cls, owned.attribute, owned.resource) or _generic_close(project, ends):
         return None
     handed = _handed(project, owned)
@@ -230,7 +230,7 @@ def _never_closed(project: Project, closings: Closings, owned: _Owned) -> Unclos
     return _unclosed(project, owned, "is never closed", evidence, at, f"`{name}` cannot be closed")
 
 
-def _half_closed(project: Project, owned: _Owned) -> Unclosed | None:
+def _half_closed(project: Project, closings: Closings, owned: _Owned) -> Unclosed | None:
     """A class that cannot be closed, and closes what it holds only when its work comes to the end."""
     closing = [
         (path, call)
@@ -244,7 +244,7 @@ def _half_closed(project: Project, owned: _Owned) -> Unclosed | None:
         return None
     path, call = closing[0]
     function = project.function(path, call.func)
-    if function is None or _used_outside(project, owned):
+    if function is None or closings.is_closed_elsewhere(owned.cls, owned.attribute, owned.resource):
         return None
     why = f"only `{function.name}` closes it, under `{call.guards[-1] if call.guards else 'a condition'}`; there is no `close` for whoever stops before"
     evidence = [Evidence("cleanup", "half", why, 3, Location(path, call.line)), *_facts(project, owned)]
@@ -255,17 +255,6 @@ def _half_closed(project: Project, owned: _Owned) -> Unclosed | None:
         evidence,
         Location(path, call.line, call.column),
         "closed only here",
-    )
-
-
-def _used_outside(project: Project, owned: _Owned) -> bool:
-    """Whether another class or module closes it by name."""
-    suffix = f".{owned.attribute}.close"
-    return any(
-        name.endswith(suffix) and not name.startswith("i:")
-        for facts in project.files.values()
-        for function in facts.functions
-        for name in function.calls
     )
 
 

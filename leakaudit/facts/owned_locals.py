@@ -14,6 +14,7 @@ from leakaudit.findings import Evidence, Location, Related
 
 _CONTEXT = {"per-event": 2, "likely-event": 1, "registrar": -2, "start-up": -3, "import": -8}
 _ONCE = frozenset("main _main amain cli run_app".split())
+_MANY = 3
 _THINGS = frozenset("connection conn client session socket sock pool channel executor".split())
 
 
@@ -155,6 +156,8 @@ def _risk(holding: Holding) -> Iterator[Evidence]:
         yield Evidence("risk", "own", "only an operation of its own fails", -1)
     else:
         yield Evidence("risk", "foreign", f"`{holding.risk}` has nothing to do with it, and may raise", 1)
+        if holding.risks >= _MANY:
+            yield Evidence("risks", "many", f"{holding.risks} lines may raise before", 1)
 
 
 def _late(project: Project, path: str, holding: Holding, function: Function) -> Iterator[Evidence]:

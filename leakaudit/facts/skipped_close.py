@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from leakaudit.facts.linked import Place
 from leakaudit.facts.model import Call, Flag, Function
@@ -42,7 +43,8 @@ def _after_shutdown(project: Project, path: str, close: Call) -> Unclosed | None
                 Evidence("path", "raise", reason, 3, Location(path, call.line)),
                 Evidence("resource", "socket", f"`{name}` is a socket", 1),
             )
-            return _skipped(project, path, function, name, Resource("socket", 2), close, call.line, evidence)
+            found = _skipped(project, path, function, name, Resource("socket", 2), close, call.line, evidence)
+            return replace(found, symbol=f"{project.module_name(path)}.{function.qualname}")
     return None
 
 
