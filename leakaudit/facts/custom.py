@@ -59,7 +59,7 @@ class Tables:
         """Return a file's containers as these tables see them."""
         if not (self.bounded or self.weak or self.containers):
             return facts.containers
-        return (*(self._judged(c, facts) for c in facts.containers), *self._more(facts))
+        return tuple(self._judged(c, facts) for c in (*facts.containers, *self._more(facts)))
 
     def _judged(self, container: Container, facts: FileFacts) -> Container:
         match = _FACTORY.match(container.text) or _CALL.match(container.text)
@@ -126,7 +126,11 @@ def _names(key: str, value: object) -> tuple[str, ...]:
 
 
 def _kinds(key: str, value: object) -> Mapping[str, str]:
-    if not isinstance(value, dict) or not all(map(_is_name, value)) or not all(kind in _KINDS for kind in value.values()):
+    if (
+        not isinstance(value, dict)
+        or not all(map(_is_name, value))
+        or not all(kind in _KINDS for kind in value.values())
+    ):
         raise ConfigError(
             f"`{key}` in [tool.leakaudit.tables] has to map constructors to kinds, not {value!r}",
             f"kinds: {', '.join(_KINDS)}",
