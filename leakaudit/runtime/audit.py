@@ -282,9 +282,13 @@ class _Audit:
         answer = link.ask("census", "census", 3 * census.LIMIT_S, **command)
         result = link.channel.fetch(f"census-{command['id']}.json") if answer and answer["done"] else None
         if result is None:
-            error = next((r["error"] for r in self.session.of("failed") if r["command"] == "census"), "")
-            self.session.add("note", text=f"the {command['id']} census was not finished {error}".strip())
+            error = (link.channel.fetch("census-error.json") or {}).get("error") or self._last_failure()
+            self.session.add("note", text=f"the {command['id']} census was not finished; {error}")
             return
         declarations(result, self.files)
         # Addresses and lengths are for the second census only, which reads the file itself.
         self.session.append({key: value for key, value in result.items() if key != "lengths"})
+
+    def _last_failure(self) -> str:
+        failures = [record["error"] for record in self.session.of("failed")]
+        return failures[-1] if failures else "the copy of the target gave no answer"

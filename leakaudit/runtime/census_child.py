@@ -128,8 +128,11 @@ def prepare(agent: Agent) -> None:
     sys.dont_write_bytecode = True
     sys.path.insert(0, agent.directory + "/lib")
     sys.meta_path.insert(0, Blocker())
-    with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
-        file.write("1000")
+    try:
+        with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+            file.write("1000")
+    except OSError:
+        pass  # no /proc in this root
 
 
 def bring(name: str) -> Any:
@@ -267,9 +270,9 @@ class Retained:
             reached = {id(item) for item in referents(todo.pop())} - self.seeds
             todo += [self.inside.pop(number) for number in reached if number in self.inside]
 
-    def size(self) -> int:
-        """Return the bytes of it all."""
-        return sum(map(flat, self.inside.values()))
+    def size(self, without: frozenset[int] = frozenset()) -> int:
+        """Return the bytes of it all, or of it without some objects."""
+        return sum(flat(obj) for number, obj in self.inside.items() if number not in without)
 
     def types(self) -> dict[str, int]:
         """Return how many objects of each collected type are in it."""
@@ -381,7 +384,7 @@ class Growth:
         explained = frozenset(together.inside)
         del together
         grown = anonymous(self.before["lengths"], explained)
-        told = [describe(obj, was, self.paths) for obj, was in grown[: 2 * TOLD]]
+        told = [describe(obj, was, explained, self.paths) for obj, was in grown[: 2 * TOLD]]
         del grown
         for item in told:
             add_counts(gained, item["types"])
@@ -432,7 +435,7 @@ def anonymous(before: dict[str, list[Any]], explained: frozenset[int]) -> list[t
     return grown
 
 
-def describe(obj: Any, was: int, paths: Paths) -> dict[str, Any]:
+def describe(obj: Any, was: int, explained: frozenset[int], paths: Paths) -> dict[str, Any]:
     """Return what is known of a container that grew without a name."""
     retained = Retained([obj])
     length = library["measure"](obj)[0]
@@ -440,7 +443,7 @@ def describe(obj: Any, was: int, paths: Paths) -> dict[str, Any]:
     told = {
         "type": type(obj).__qualname__,
         "count": [was, length],
-        "bytes": round((retained.size() if retained.complete else flat(obj)) * share),
+        "bytes": round((retained.size(explained) if retained.complete else flat(obj)) * share),
         "types": {name: round(count * share) for name, count in retained.types().items()},
         "inside": [number for number in retained.inside if number != id(obj)],
         "id": id(obj),
