@@ -13,6 +13,7 @@ from runtime_target import (
     ask,
     channel,
     finding,
+    hear,
     interpreters,
     running,
     starter,
@@ -160,3 +161,79 @@ def test_the_agent_starts_in_this_process():
         assert [record["record"] for record in records] == ["hello", "bye"]
         assert records[0]["pid"] == os.getpid()
     assert threading.active_count() == before
+
+
+def sample_of(process, opened, item):
+    """Return the one row of a sample that looks for one finding, and the sample."""
+    ask(process, f"({starter(opened)})")
+    opened.put_lines("probes.jsonl", [as_line(0, item)])
+    opened.send(do="probes")
+    opened.send(do="sample", search=True)
+    sample = hear(opened, "sample")
+    assert sample["record"] == "sample", sample
+    return (sample["probes"] or [None])[0], sample
+
+
+def test_a_frozen_heap_is_walked_from_the_modules(tmp_path):
+    with running(PROGRAM + "gc.freeze()\n" + SERVE, tmp_path) as process, channel() as opened:
+        item = finding("instance-attribute", "items", "Basket", process.args[-1])
+        row, sample = sample_of(process, opened, item)
+        assert row[2] == 3
+        assert "frozen" in sample["partial"]
+        assert ask(process, "gc.get_freeze_count() > 1000")
+
+
+def test_a_target_without_site_packages(tmp_path):
+    with running(PROGRAM + SERVE, tmp_path, options=("-I", "-S")) as process, channel() as opened:
+        before = ask(process, "sorted(sys.modules)")
+        row, _ = sample_of(
+            process, opened, finding("instance-attribute", "items", "Basket", process.args[-1])
+        )
+        assert row[2] == 3
+        opened.send(do="stop")
+        assert hear(opened, "bye")["reason"] == "stop"
+        wait_until(lambda: ask(process, "sorted(sys.modules)") == before)
+
+
+GEVENT = """
+import sys, time, types, _thread
+real = {"start_new_thread": _thread.start_new_thread, "sleep": time.sleep}
+def refused(*_): raise RuntimeError("this is not the real one")
+monkey = types.ModuleType("gevent.monkey")
+monkey.saved = {"_thread": {"start_new_thread": _thread.start_new_thread}, "time": {"sleep": time.sleep}}
+sys.modules["gevent.monkey"] = monkey
+_thread.start_new_thread = refused
+time.sleep = refused
+"""
+
+
+def test_functions_that_gevent_replaced_are_not_used(tmp_path):
+    with running(PROGRAM + GEVENT + SERVE, tmp_path) as process, channel() as opened:
+        row, _ = sample_of(
+            process, opened, finding("instance-attribute", "items", "Basket", process.args[-1])
+        )
+        assert row[2] == 3
+
+
+def test_an_odd_probe_does_not_cost_the_others_their_sample(tmp_path):
+    with running(PROGRAM + SERVE, tmp_path) as process, channel() as opened:
+        ask(process, f"({starter(opened)})")
+        good = as_line(0, finding("instance-attribute", "items", "Basket", process.args[-1]))
+        odd = {
+            **as_line(1, finding("instance-attribute", "items", "Basket", process.args[-1])),
+            "attribute": 7,
+        }
+        opened.put_lines("probes.jsonl", [odd, good])
+        opened.send(do="probes")
+        opened.send(do="sample", search=True)
+        sample = hear(opened, "sample")
+        assert [row[0] for row in sample["probes"]] == [0]
+        assert "failed" in sample["unresolved"]["1"]
+
+
+def test_an_unknown_command_is_passed_over(tmp_path):
+    with running(PROGRAM + SERVE, tmp_path) as process, channel() as opened:
+        ask(process, f"({starter(opened)})")
+        opened.send(do="dance")
+        opened.send(do="stop")
+        assert hear(opened, "bye")["reason"] == "stop"
