@@ -6,10 +6,12 @@ import builtins
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,13 +19,15 @@ import pytest
 from attach_targets import Interpreter, interpreters, running, started
 
 from leakaudit.errors import AttachError
-from leakaudit.runtime.attach import buffer, preflight, procfs
+from leakaudit.runtime.attach import buffer, guardian, main_thread, preflight, procfs
 from leakaudit.runtime.attach.pending_call import PendingCall, one_line
+from leakaudit.runtime.attach.ptrace import NotNowError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from leakaudit.runtime.attach.injector import Injection
+    from leakaudit.runtime.attach.target import Target
 
 ROOT = Path(__file__).parent.parent
 NEWEST = interpreters()[-1]
@@ -56,11 +60,18 @@ def is_blocked(pid: int, number: int) -> bool:
     return bool(int(procfs.read_status(pid)["SigBlk"], 16) >> (number - 1) & 1)
 
 
-def homes(pid: int) -> int:
-    """Count the buffers that leakaudit left in a process."""
+def buffer_states(pid: int) -> list[int]:
+    """Return the states (0 free, 1 busy) of the buffers that leakaudit left in a process."""
+    states = []
     with procfs.Memory(pid) as memory:
-        anonymous = [m for m in procfs.read_maps(pid) if not m.path and m.permissions == "rw-p"]
-        return sum(memory.read(mapping.start, 16) == b"leakaudit buffer" for mapping in anonymous)
+        for mapping in procfs.read_maps(pid):
+            if mapping.path or mapping.permissions != "rw-p":
+                continue
+            for page in range(mapping.start, mapping.end, 16 * 4096):
+                magic, _size, state = struct.unpack("<16sQQ", memory.read(page, 32))
+                if magic == b"leakaudit buffer":
+                    states.append(state)
+    return states
 
 
 class TestOneLine:
@@ -136,7 +147,7 @@ def test_buffer_is_used_again(tmp_path: Path) -> None:
     with running(OURS, "busy_until") as process:
         for _ in range(5):
             inject(process, tmp_path / "mark")
-        assert homes(process.pid) == 1
+        assert buffer_states(process.pid) == [0]
         process.communicate("\n", timeout=30)
 
 
@@ -146,7 +157,7 @@ def test_withdrawn_source_keeps_its_buffer(tmp_path: Path) -> None:
         for _ in range(2):
             with pytest.raises(AttachError):
                 inject(process, tmp_path / "mark", deadline_s=0.2)
-        assert homes(process.pid) == 2
+        assert buffer_states(process.pid) == [1, 1]
         process.communicate(timeout=30)
     assert process.returncode == 0
     assert size(tmp_path / "mark") == 0
@@ -188,10 +199,11 @@ def test_pid_that_another_program_took(tmp_path: Path) -> None:
     assert process.returncode == 0
 
 
-def test_target_that_ignores_the_return_signal_is_left_alone() -> None:
-    script = "import signal, sys; signal.signal(signal.SIGSEGV, signal.SIG_IGN); print('', flush=True); sys.stdin.read()"
+@pytest.mark.parametrize("name", ["SIGSEGV", "SIGTRAP"])
+def test_target_that_ignores_the_return_signal_is_left_alone(name: str) -> None:
+    script = f"import signal, sys; signal.signal(signal.{name}, signal.SIG_IGN); print('', flush=True); sys.stdin.read()"
     with started((OURS.path, "-c", script)) as process:
-        assert "SIGSEGV" in str(PendingCall().available(preflight.inspect(process.pid)))
+        assert name in str(PendingCall().available(preflight.inspect(process.pid)))
 
 
 def test_interrupt_of_the_controller_withdraws_the_source(tmp_path: Path) -> None:
@@ -253,3 +265,27 @@ def test_withdrawing_from_a_process_that_is_gone_is_an_os_error() -> None:
         process.wait()
         with pytest.raises(OSError, match=str(process.pid)):
             buffer.withdraw(process.pid, 4096)
+
+
+def fill_queue(target: Target) -> int:
+    task = partial(main_thread.queue, target, one_line(b"pass"))
+    for queued in range(400):
+        try:
+            guardian.run(task, 10)
+        except NotNowError:
+            return queued
+    return 400
+
+
+def test_full_queue_is_reported_and_keeps_no_buffer(tmp_path: Path) -> None:
+    with running(OURS, "syscall_with_interpreter_lock", 2) as process:
+        assert reaches(lambda: "nanosleep" in procfs.wait_channel(process.pid))
+        target = preflight.inspect(process.pid)
+        assert 16 < fill_queue(target) < 400
+        with pytest.raises(AttachError, match="queue of pending calls is full"):
+            inject(process, tmp_path / "mark")
+        free = sum(state == 0 for state in buffer_states(process.pid))
+        assert free > 0
+        process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert size(tmp_path / "mark") == 0

@@ -138,7 +138,7 @@ def _close_all_but(keep: int) -> None:
 def _read_all(reader: int, limit_s: float) -> bytes:
     # The answer is shorter than a pipe's buffer, so it comes in one piece.
     if not _is_readable(reader, limit_s):
-        raise UnfinishedError("the target's main thread still waits for the interpreter lock")
+        raise UnfinishedError("its main thread has not come out of the stop yet")
     return os.read(reader, 65536)
 
 

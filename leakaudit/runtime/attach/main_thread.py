@@ -54,11 +54,11 @@ def queue(target: Target, line: bytes) -> Outcome:
         waits_in = thread.waits_in()
         _check_alive(thread, target)
         address = buffer.place(thread, line)
-        full = _queue_call(thread, target, address)
-        if full:
+        try:
+            _queue_call(thread, target, address)
+        except NotNowError:
             buffer.free(thread, address)
-    if full:
-        raise NotNowError("its queue of pending calls is full")
+            raise
     return Outcome("queued", _ms_since(began), address, waits_in)
 
 
@@ -93,7 +93,7 @@ def _check_alive(thread: StoppedThread, target: Target) -> None:
         raise TraceError("its interpreter is starting or shutting down")
 
 
-def _queue_call(thread: StoppedThread, target: Target, address: int) -> bool:
+def _queue_call(thread: StoppedThread, target: Target, address: int) -> None:
     symbols = target.runtime.symbols
     never = frozenset(symbols[name].address for name in _LOCK_ENTRIES if name in symbols)
     result = thread.call(
@@ -103,7 +103,8 @@ def _queue_call(thread: StoppedThread, target: Target, address: int) -> bool:
         limit_s=_QUEUE_LIMIT_S,
         never=never,
     )
-    return result & 0xFFFFFFFF != 0
+    if result & 0xFFFFFFFF:
+        raise NotNowError("its queue of pending calls is full")
 
 
 def _waits_in_python_lock(thread: StoppedThread, target: Target) -> bool:

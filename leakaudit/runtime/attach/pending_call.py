@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from leakaudit.errors import AttachError
 from leakaudit.runtime.attach import buffer, guardian, main_thread, procfs
+from leakaudit.runtime.attach.guardian import UnfinishedError
 from leakaudit.runtime.attach.injector import Injection
 from leakaudit.runtime.attach.ptrace import NotNowError, TraceError
 from leakaudit.runtime.attach.registers import PROVEN
@@ -39,6 +40,10 @@ _GUARD = (
     "except KeyboardInterrupt:\n import _thread; _thread.interrupt_main()\n"
     "except BaseException:\n pass\n"
 )
+
+
+#: The kernel would take an ignored one back to its default.
+_OUR_SIGNALS = (signal.SIGSEGV, signal.SIGTRAP)
 
 
 def one_line(source: bytes) -> bytes:
@@ -64,8 +69,10 @@ class PendingCall:
         missing = [name for name in main_thread.NEEDED if name not in target.runtime.symbols]
         if missing:
             return f"{target.runtime.path} does not export {', '.join(missing)}"
-        if int(procfs.read_status(target.pid)["SigIgn"], 16) >> (signal.SIGSEGV - 1) & 1:
-            return "the target ignores SIGSEGV, by which a call in it returns"
+        ignored = _ignored_signals(target.pid)
+        for number in _OUR_SIGNALS:
+            if ignored >> (number - 1) & 1:
+                return f"the target ignores {number.name}, by which a call in it returns"
         return None
 
     def inject(
@@ -96,6 +103,13 @@ class PendingCall:
         )
 
 
+def _ignored_signals(pid: int) -> int:
+    try:
+        return int(procfs.read_status(pid)["SigIgn"], 16)
+    except OSError:
+        return 0  # it has ended, which the attach will notice
+
+
 def _wait_and_help(target: Target, hello: Callable[[], bool], end: float, outcomes: list[Outcome]) -> None:
     grace = _GRACE_COMPUTING_S if outcomes[0].waits_in is None else _GRACE_WAITING_S
     trouble = ""
@@ -109,6 +123,8 @@ def _wait_and_help(target: Target, hello: Callable[[], bool], end: float, outcom
                     guardian.run(partial(main_thread.help_along, target), max(left_s, _LEAST_LIMIT_S))
                 )
                 trouble = ""
+            except UnfinishedError:
+                trouble = "it waits for the interpreter lock, which C code holds"
             except TraceError as error:
                 trouble = str(error)
             grace = min(2 * grace, _LONGEST_GRACE_S)
