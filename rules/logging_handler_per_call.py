@@ -144,7 +144,7 @@ class LoggingHandlerPerCall(Rule):
         if addition.fresh:
             yield Evidence("fresh", "yes", f"the {kind} is made anew", 1)
         if addition.captures:
-            yield Evidence("captures", addition.captures, f"the {kind} holds `{addition.captures}`", 2)
+            yield Evidence("captures", addition.captures, f"the {kind} holds `{addition.captures}`", 4)
         name = addition.function.name
         if _GETTER.match(name):
             yield Evidence(

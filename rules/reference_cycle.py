@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
 
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 
 _LIFETIME = {"process": -3, "long": -2}
 _CONTEXT = {"per-event": 1, "likely-event": 1, "called": 1, "start-up": -3, "import": -8, "addition": -1}
-_BASE = {"opaque": 2, "container": 2}
+_ONCE = re.compile(r"^_*(async_)?(serve|run|main|start|setup|set_up|install|init|create|build|register)(_|$)")
+_BASE = {"opaque": 2, "container": 4}
 
 
 class ReferenceCycle(Rule):
@@ -108,6 +110,8 @@ class ReferenceCycle(Rule):
         if link.kind == "closure":
             context = project.contexts.of_function(link.path, link.func)
             yield Evidence("context", context.value, context.reason, _CONTEXT.get(context.value, 0))
+            if _ONCE.match(link.holder.rpartition(".")[2]):
+                yield Evidence("name", "set-up", f"`{link.holder}` is named like code that runs once", -2)
         else:
             life = project.lifetimes.of_class(Place(link.path, link.holder))
             yield Evidence("lifetime", life.value, life.reason, _LIFETIME.get(life.value, 0))
