@@ -11,6 +11,8 @@ from leakaudit.facts.project import Project
 from leakaudit.findings import Confidence, Evidence, Location, Probe, ProbeKind, Related
 from leakaudit.scan.rule import Rule, Suspect
 
+#: A cache of at least this many entries holds every instance of most programs' whole run.
+_MANY = 1000
 _INSTANCES = {"many": 3, "likely-many": 2, "unknown": 1, "likely-few": 0, "few": -3, "one": -8}
 _KEYS = {"text": 1, "fresh": 2}
 _VALUE_DECORATORS = ("dataclass", "frozen", "define", "attrs", "attr.s")
@@ -112,7 +114,7 @@ class CacheOnMethod(Rule):
                 "",
                 self.object_types,
             ),
-            cap=Confidence.MEDIUM if cached.limit else Confidence.HIGH,
+            cap=Confidence.MEDIUM if cached.limit and _is_small(cached.limit) else Confidence.HIGH,
         )
 
     def _evidence(self, project: Project, cached: Cached) -> Iterator[Evidence]:
@@ -123,9 +125,8 @@ class CacheOnMethod(Rule):
         elif limit == "1":
             yield Evidence("bound", "one", "`maxsize=1` keeps the last instance", 0)
         else:
-            yield Evidence(
-                "bound", limit, f"`{cached.cache}` keeps up to {limit} entries, and their instances", 3
-            )
+            reason = f"`{cached.cache}` keeps up to {limit} entries, and their instances"
+            yield Evidence("bound", limit, reason, 3 if _is_small(limit) else 5)
         count = population.of_class(project, place)
         where = Location(count.path, count.line) if count.path and count.line else None
         yield Evidence("instances", count.value, count.reason, _INSTANCES[count.value], where)
@@ -161,3 +162,8 @@ class CacheOnMethod(Rule):
     def _where(self, project: Project, path: str, index: int) -> Location | None:
         function = project.function(path, index)
         return Location(path, function.line) if function is not None else None
+
+
+def _is_small(limit: str) -> bool:
+    """Whether a maximum is known to be small; a named constant may be anything."""
+    return limit.isdigit() and int(limit) < _MANY

@@ -100,7 +100,7 @@ class ReferenceCycle(Rule):
                 "or hold one side weakly: `weakref.ref`, `weakref.proxy`, `weakref.WeakMethod`",
             ),
             probe=Probe(ProbeKind.TYPE_COUNT, module, link.path, link.holder, "", (f"{module}.{kind}",)),
-            cap=Confidence.MEDIUM,
+            cap=Confidence.HIGH if link.kind == "container" else Confidence.MEDIUM,
         )
 
     def _evidence(self, project: Project, link: Link) -> Iterator[Evidence]:
