@@ -126,8 +126,6 @@ def test_what_the_target_does_not_have_is_unresolved():
 
 
 def test_a_finding_without_a_probe_is_unresolved():
-    from dataclasses import replace
-
     (verdict,) = verdicts([replace(CACHE, probe=None)], Watched(samples()))
     assert verdict.status is Status.UNRESOLVED
 
@@ -220,6 +218,15 @@ def test_where_samples_see_a_part_and_nothing_else_did_it_is_inconclusive():
     rows = [row(32, holders=32, fresh=False)] * 8
     (verdict,) = verdicts([CELL], Watched(samples(rows, partial="too large")))
     assert verdict.status is Status.INCONCLUSIVE
+
+
+def test_searches_of_a_part_are_not_compared_with_searches_of_the_whole():
+    part = samples([row(64, holders=64)] * 2, partial="too large")
+    whole = samples([row(80_000, holders=80_000, largest=1)] * 8)
+    watched = Watched((*part, *(replace(sample, t=sample.t + 10) for sample in whole)))
+    (verdict,) = verdicts([ITEMS], watched)
+    assert verdict.entries == (80_000, 80_000)
+    assert verdict.status is Status.NOT_GROWING
 
 
 def test_suspicious_are_those_that_gained_largest_first():

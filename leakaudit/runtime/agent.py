@@ -34,7 +34,7 @@ REF_BYTES = 96  # a weak reference and its place in a list
 MAX_TYPES, LEAST_COUNT = 400, 16
 WALK_LIMIT, WIDE = 150_000, 32  # objects in all, and children at each end of a large container
 DISCOVERY_SHARE = 0.04  # of the agent's time that may go into searching for holders
-COLD_NS_PER_BLOCK = 16  # what gc.get_objects costs when nothing was measured yet
+COLD_NS_PER_BLOCK = 30  # what gc.get_objects costs at most when nothing was measured yet
 CHILD_TRIES, CHILD_ALIVE_S = 3, 2.0
 LIMITS = ("maxlen", "maxsize", "_maxsize", "_Cache__maxsize", "max_size", "capacity")
 WAIT_ALL = 0x40000000  # __WALL: also for a child that announces its end by no signal
@@ -1000,6 +1000,8 @@ class Agent:
         """Search if it is time, look up every probe, and write what was counted."""
         self.finder.index()
         learn_types()
+        if "list_ms" in command:  # a copy of the target has measured it
+            self.ledger.ns_per_block = command["list_ms"] * 1e6 / sys.getallocatedblocks()
         began, types = time.monotonic(), None
         if command.get("search") or began >= self.next_search:
             types = self.search()

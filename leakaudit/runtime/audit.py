@@ -205,6 +205,9 @@ class _Audit:
         try:
             self._sample(link, search=True)
             self._census(link, "first")
+            first = next(self.session.of("census-result"), None)
+            if first is not None:
+                self._sample(link, search=True, list_ms=first["list_ms"])
             # The time of watching begins when everything is in place.
             end = time.monotonic() + self.options.duration_s
             self._sample_until(link, end, began)
@@ -248,7 +251,7 @@ class _Audit:
         if not census.refusal(self.target.pid, self.options.pause_budget_ms):
             self._take_census(link, {"id": f"{at:.3f}", "cpu_s": census.LIMIT_S, "light": True, "grew": []})
 
-    def _sample(self, link: Link, **how: bool) -> None:
+    def _sample(self, link: Link, **how: float) -> None:
         figures = self.vitals.take()
         if figures is not None:
             figures["threads"] -= 1  # the agent's

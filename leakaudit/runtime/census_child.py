@@ -42,7 +42,9 @@ def take(agent: Agent, forked: float) -> None:
     figures = allocator(agent.directory)
     own = library["own_bytes"](library, agent)
     gc.unfreeze()
+    begun = time.monotonic()
     objects = gc.get_objects()
+    list_ms = (time.monotonic() - begun) * 1e3
     clock = Clock(command["cpu_s"])
     objgraph, asizeof = bring("objgraph"), bring("pympler.asizeof")
     types = objgraph.typestats(objects, shortnames=False)
@@ -55,6 +57,7 @@ def take(agent: Agent, forked: float) -> None:
         "t": forked,
         "counts": counts(agent),
         "objects": len(objects),
+        "list_ms": list_ms,
         "live": figures,
         "own": own,
         "types": types,

@@ -22,6 +22,7 @@ _STATUS = {
 }
 # Holders of these come into being all the time: only a sample after a search has them all.
 _NEED_FRESH = (ProbeKind.CLOSURE_CELL, ProbeKind.TASKS, ProbeKind.TYPE_COUNT)
+_SEARCHED = (*_NEED_FRESH, ProbeKind.INSTANCE_ATTRIBUTE)
 _BORN = {ProbeKind.CLOSURE_CELL: "closures", ProbeKind.INSTANCE_ATTRIBUTE: "instances"}
 _UNIT = {ProbeKind.TASKS: "tasks", ProbeKind.THREADS: "threads", ProbeKind.TYPE_COUNT: "objects"}
 
@@ -82,9 +83,13 @@ def judge(number: int, finding: Finding, watched: Watched) -> Verdict:
 
 def track(number: int, kind: ProbeKind, watched: Watched) -> list[tuple[float, Row]]:
     """Return the rows of one probe that can be compared with each other, with their times."""
-    rows = [(sample.t, sample.rows[number]) for sample in watched.samples if number in sample.rows]
+    samples = watched.samples
+    if kind in _SEARCHED and not all(sample.partial for sample in samples):
+        # What a search of a part found cannot be compared with what a search of the whole heap did.
+        samples = tuple(sample for sample in samples if not sample.partial)
+    rows = [(sample.t, sample.rows[number]) for sample in samples if number in sample.rows]
     counted = [(count.t, count.rows[number]) for count in watched.counts if number in count.rows]
-    partial = any(sample.partial for sample in watched.samples)
+    partial = any(sample.partial for sample in samples)
     if partial and counted and counted[-1][1][0] != (rows[-1][1].holders if rows else 0):
         # The search of a part of the heap has missed some; the copies have seen them all.
         return [(t, Row(held, found, None, found, 0, None, 0, fresh=True)) for t, (held, found) in counted]
