@@ -34,7 +34,8 @@ class ResourceUnclosed(Rule):
 
     - is held by a local which is never closed, is forgotten on one `return`, or is closed only if nothing raises before;
     - is held by an attribute, while the method that ends the object closes other things and not this one;
-    - has its close behind a statement that raises when it is needed most: `shutdown()` of a dead connection.
+    - has its close behind a statement that raises when it is needed most: `shutdown()` of a dead connection;
+    - is closed under `except Exception: ...; raise` in a coroutine, which a cancellation passes by.
 
     ## Why it leaks
 
@@ -109,6 +110,8 @@ def _remedy(unclosed: Unclosed) -> str:
     name = unclosed.name
     if unclosed.scope == "attribute":
         return f"close `self.{name}` in the method that ends the object, in `finally` behind what may raise"
+    if unclosed.scope == "cancel":
+        return "catch `BaseException` there, since it is raised again, or clean up in `finally`"
     if unclosed.resource.kind == "figure":
         return f"`plt.close({name})` in `finally`"
     return f"`with ... as {name}:`, or close it in `finally`"

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from leakaudit.errors import SourceError
+from leakaudit.facts.cancelling import skipped_by_cancel
 from leakaudit.facts.containers import describe
 from leakaudit.facts.expressions import annotation_text, defaults_of, dotted, position, short_text, type_name
 from leakaudit.facts.frame import Frame, RawCall, RawEvent, imported, owner_of, scope_of
@@ -102,6 +103,7 @@ class _Resolution:
             raises=tuple(raises(self.walk.frames, self.imports, self.origins)),
             races=tuple(races(self.walk.functions, self.imports)),
             holdings=tuple(holdings(self.walk.functions, self.imports)),
+            skipped=tuple(skipped_by_cancel(self.walk.functions, self.imports)),
             graphs=tuple(kept_graphs(self._bodies(), self.imports)),
         )
 

@@ -88,6 +88,7 @@ class Frame(msgspec.Struct, eq=False, gc=False):
     exits: list[ast.AST] = []
     deleted: set[str] = set()  # names unbound with `del`
     raises: list[RawRaise] = []
+    tries: list[ast.Try] = []  # those without `finally`
     owners: dict[str, str] = {}  # kept by owner_of: access path -> owner
     direct_owners: dict[str, str] = {}  # the same, aliases not followed
     tags: dict[tuple[str, int], tuple[str, ...]] = {}  # kept by Origins: (name, depth) -> its origins

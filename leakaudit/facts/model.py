@@ -247,6 +247,16 @@ class Holding(msgspec.Struct, frozen=True, array_like=True, gc=False):
     risks: int = 0  # how many lines may raise while it is open
 
 
+class Skipped(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A cleanup call in a handler that a cancellation passes by; `line` and `column` are the handler's."""
+
+    line: int
+    column: int
+    func: int
+    callee: str
+    text: str
+
+
 class FileFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """All that pass 1 keeps of a file."""
 
@@ -272,3 +282,4 @@ class FileFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     races: tuple[Race, ...] = ()
     graphs: tuple[GraphKept, ...] = ()
     holdings: tuple[Holding, ...] = ()
+    skipped: tuple[Skipped, ...] = ()

@@ -147,7 +147,7 @@ CLOSERS = frozenset(
     "finish end __exit__ __aexit__ server_close close_all exit logout term abort wait_closed release_conn unlink detach "
     "putconn put_connection return_connection give_back free reset_connection clear_session closing aclosing enter_context "
     "enter_async_context push_async_exit addfinalizer addCleanup close_connection loop_stop "
-    "close_spider async_close cleanup_socket safe_close closefd drop_connection".split()
+    "close_spider async_close cleanup_socket fail_connection safe_close closefd drop_connection".split()
 )
 CLOSING_WORDS = frozenset(
     "close aclose closes shutdown release disconnect terminate kill dispose destroy cleanup free cancel teardown".split()

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from leakaudit.facts.linked import Place
-from leakaudit.facts.model import Call, Flag, Function
+from leakaudit.facts.model import Call, Flag, Function, Skipped
 from leakaudit.facts.ownership import Resource, Unclosed, stored_as
 from leakaudit.facts.project import Project
 from leakaudit.findings import Evidence, Location, Related
 
 _GUARDED = Flag.TRY | Flag.EXCEPT | Flag.WITH | Flag.FINALLY
 _EXITS = ("__exit__", "__aexit__")
+_CONTEXT = {"start-up": -2, "import": -8}
 _THREADS = ("new:threading.Thread", "new:Thread", "new:multiprocessing.Process", "new:threading.Timer")
 
 
@@ -24,9 +25,34 @@ def unclosed(project: Project) -> Iterator[Unclosed]:
             if found is not None:
                 yield found
     for path, facts in project.files.items():
+        for skipped in facts.skipped:
+            yield _by_cancel(project, path, skipped)
         for index, function in enumerate(facts.functions):
             if function.cls and function.name in _EXITS and f"?:{function.name}" in function.calls:
                 yield from _after_super(project, path, index, function)
+
+
+def _by_cancel(project: Project, path: str, skipped: Skipped) -> Unclosed:
+    """`except Exception: close(); raise` does not catch the CancelledError that the await before it raises."""
+    function = project.function(path, skipped.func)
+    assert function is not None
+    place = Location(path, skipped.line, skipped.column)
+    holder, _, method = skipped.callee.partition(":")[2].rpartition(".")
+    name = holder.rpartition(".")[2] or method
+    reason = f"`except Exception` lets CancelledError pass, so a cancelled `{function.name}` never runs `{skipped.text}`"
+    context = project.contexts.of_function(path, skipped.func)
+    evidence = (
+        Evidence("path", "cancel", reason, 3, place),
+        Evidence("context", context.value, context.reason, _CONTEXT.get(context.value, 0)),
+    )
+    symbol = f"{project.module_name(path)}.{function.qualname}.<locals>.{name}"
+    why = f"is left open when `{function.name}` is cancelled"
+    related = (
+        Related(
+            Location(path, function.line, function.column), f"`{function.name}` may be cancelled at any await"
+        ),
+    )
+    return Unclosed(path, place, symbol, name, Resource("object", 1), why, evidence, related, "cancel")
 
 
 def _after_shutdown(project: Project, path: str, close: Call) -> Unclosed | None:

@@ -513,6 +513,8 @@ class Walk:
                 self._bind_loop(name, iterated)
 
     def visit_Try(self, node: ast.Try) -> None:
+        if not node.finalbody:
+            self.frame.tries.append(node)
         self.under(Flag.TRY, node.body)
         for handler in node.handlers:
             if handler.type is not None:
