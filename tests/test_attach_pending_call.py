@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -269,12 +270,12 @@ def test_withdrawing_from_a_process_that_is_gone_is_an_os_error() -> None:
 
 def fill_queue(target: Target) -> int:
     task = partial(main_thread.queue, target, one_line(b"pass"))
-    for queued in range(400):
-        try:
+    queued = 0
+    with suppress(NotNowError):
+        while queued < 400:
             guardian.run(task, 10)
-        except NotNowError:
-            return queued
-    return 400
+            queued += 1
+    return queued
 
 
 def test_full_queue_is_reported_and_keeps_no_buffer(tmp_path: Path) -> None:
