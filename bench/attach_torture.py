@@ -98,7 +98,11 @@ class Row:
 def torture(python: str, state: str, method: str, cycles: int, limit_s: float) -> Row:
     """Run the cycles on one fresh target; stops early after `limit_s` or three errors."""
     process = subprocess.Popen(
-        (python, "-c", TARGET, state), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        (python, "-c", TARGET, state),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     latencies: list[float] = []
     stops: list[float] = []
@@ -136,7 +140,12 @@ def torture(python: str, state: str, method: str, cycles: int, limit_s: float) -
     finally:
         process.kill()
         process.wait()
-    healthy = process.returncode == 0 and output.split() == ["moved", "6"] and not complaint and runs == len(latencies)
+    healthy = (
+        process.returncode == 0
+        and output.split() == ["moved", "6"]
+        and not complaint
+        and runs == len(latencies)
+    )
     if not healthy:
         errors.append(f"target: exit {process.returncode}, {output!r}, {complaint[-300:]!r}, {runs} runs")
     return Row(
@@ -171,7 +180,9 @@ def main() -> int:
     parser.add_argument("--method", default="auto")
     parser.add_argument("--limit", type=float, default=300, help="seconds per target")
     options = parser.parse_args()
-    print("| target | main | cycles ok | modes | latency p50/p95/max ms | stop p50/p95/max ms | RSS after cycle 10 |")
+    print(
+        "| target | main | cycles ok | modes | latency p50/p95/max ms | stop p50/p95/max ms | RSS after cycle 10 |"
+    )
     print("|---|---|---|---|---|---|---|")
     ok = True
     for python in options.python or [sys.executable]:
