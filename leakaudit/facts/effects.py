@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from leakaudit.facts.answers import words
 from leakaudit.facts.expressions import dotted, short_text
-from leakaudit.facts.resources import BORROWERS, CLOSERS, CLOSING_WORDS, HARMLESS, LENDING, READS
+from leakaudit.facts.resources import BORROWERS, CLOSERS, CLOSING_WORDS, HARMLESS, LENDING, READS, STARTERS
 
 _SHADES = (ast.Compare, ast.UnaryOp, ast.BinOp, ast.JoinedStr, ast.FormattedValue, ast.Slice)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp)
@@ -231,7 +231,10 @@ class Effects:
             self._value(func.value, "receiver")
         elif not isinstance(func, ast.Name):
             self._value(func, "receiver")
-        for argument in (*node.args, *(k.value for k in node.keywords if k.arg not in LENDING)):
+        for argument in (
+            *node.args,
+            *(k.value for k in node.keywords if k.arg not in LENDING or name not in STARTERS),
+        ):
             if node is self.maker:
                 self._value(argument, "test")
             else:

@@ -23,23 +23,23 @@ def holdings(
         if not frame.calls or isinstance(function, ast.Lambda):
             continue
         seen: set[int] = set()
-        for name, maker, flags in _candidates(frame, function):
-            if id(maker) in seen or name in frame.globals or name in frame.nonlocals:
+        for names, maker, flags in _candidates(frame, function):
+            if id(maker) in seen or {*names} & (frame.globals | frame.nonlocals):
                 continue
             seen.add(id(maker))
-            found = _judge(name, maker, flags, frame, function, imports)
+            found = _judge(names, maker, flags, frame, function, imports)
             if found is not None:
                 yield found
 
 
-def _candidates(frame: Frame, function: ast.AST) -> Iterator[tuple[str, ast.Call, int]]:
+def _candidates(frame: Frame, function: ast.AST) -> Iterator[tuple[tuple[str, ...], ast.Call, int]]:
     """Locals bound to what a known maker makes, and locals that the function itself closes."""
     for raw in frame.calls:
         name = raw.name
         if name in MAKER_NAMES or name in POOL_NAMES or WRAPPER.match(name):
-            target = _target(raw, function)
-            if target:
-                yield target, raw.node, raw.flags
+            targets = _targets(raw, function)
+            if targets:
+                yield targets, raw.node, raw.flags
         elif name in PROVING:
             for held in _closed_by(raw.node):
                 for value in frame.definitions.get(held, ()):
@@ -50,24 +50,26 @@ def _candidates(frame: Frame, function: ast.AST) -> Iterator[tuple[str, ast.Call
                         and held not in frame.params
                     ):
                         flags = next((other.flags for other in frame.calls if other.node is call), 0)
-                        yield held, call, flags
+                        yield (held,), call, flags
 
 
-def _target(raw: RawCall, function: ast.AST) -> str:
+def _targets(raw: RawCall, function: ast.AST) -> tuple[str, ...]:
+    """The local that is bound to what a call makes, and others that stand for the same thing."""
     usage = raw.usage.removeprefix("await:")
     if usage.startswith("name:"):
-        return usage[5:]
+        return (usage[5:],)
     if usage != "unpack":
-        return ""
+        return ()
     for node in ast.walk(function):
         if isinstance(node, ast.Assign) and raw.node in (node.value, getattr(node.value, "value", None)):
             target = node.targets[0]
             if isinstance(target, (ast.Tuple, ast.List)) and len(target.elts) == 2:
-                element = target.elts[
-                    1 if _last(raw.node) in ("open_connection", "open_unix_connection") else 0
-                ]
-                return element.id if isinstance(element, ast.Name) else ""
-    return ""
+                names = tuple(e.id if isinstance(e, ast.Name) else "" for e in target.elts)
+                if raw.name == "subplots":
+                    return names if all(names) else ()  # the axes keep their figure
+                element = names[1 if raw.name in ("open_connection", "open_unix_connection") else 0]
+                return (element,) if element else ()
+    return ()
 
 
 def _closed_by(call: ast.Call) -> Iterator[str]:
@@ -79,16 +81,21 @@ def _closed_by(call: ast.Call) -> Iterator[str]:
 
 
 def _judge(
-    name: str, maker: ast.Call, flags: int, frame: Frame, function: ast.AST, imports: dict[str, str]
+    names: tuple[str, ...],
+    maker: ast.Call,
+    flags: int,
+    frame: Frame,
+    function: ast.AST,
+    imports: dict[str, str],
 ) -> Holding | None:
     own = frozenset(path for path, *_ in frame.containers if path.isidentifier())
     for lent in (False, True):
-        effects = Effects({name}, maker, lent, own)
+        effects = Effects({*names}, maker, lent, own)
         paths = Paths(effects)
         paths.run(function.body, function.end_lineno)  # type: ignore[attr-defined]
         worst = _worst(paths)
         if worst is not None:
-            return _holding(name, maker, flags, frame, imports, paths, worst)
+            return _holding(names[0], maker, flags, frame, imports, paths, worst)
         if not paths.passed:
             return None
     return None

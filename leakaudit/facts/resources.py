@@ -172,8 +172,11 @@ POOL_NAMES = frozenset(
 WRAPPER = re.compile(
     r"_*(new|create|open|make|connect|build)_\w*(conn|connection|sock|socket|session|client|file|channel|stream|pool|executor|engine|loop)$"
 )
-#: Keyword arguments that lend a file to a child process.
+#: Keyword arguments that lend a file to a child process, and the calls that start one.
 LENDING = frozenset("stdout stderr stdin".split())
+STARTERS = frozenset(
+    "run Popen call check_call check_output create_subprocess_exec create_subprocess_shell".split()
+)
 
 #: Methods whose result is plain data, so that returning it hands on nothing.
 READS = frozenset(
