@@ -151,7 +151,7 @@ class LoggingHandlerPerCall(Rule):
                 "name", "getter", f"`{name}` is named like something that is called again and again", 1
             )
         if not name.startswith("__") and set(words(name)) & _SET_UP:
-            yield Evidence("name", "set-up", f"`{name}` is named like set-up code", -4)
+            yield Evidence("name", "set-up", f"`{name}` is named like set-up code", -6)
         removal = addition.removal
         where = Location(removal.path, removal.line) if removal.path and removal.line else None
         yield Evidence("cleanup", removal.value, removal.reason, _REMOVAL[removal.value], where)

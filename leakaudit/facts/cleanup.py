@@ -34,6 +34,10 @@ _TEARDOWN = re.compile(
 _ASKED = re.compile(
     r"^(a|async_|_)*(delete|remove|clear|invalidate|unset|flush|__delitem__|pop|discard)(_\w+)?$"
 )
+#: Functions that make an owner's containers once; a container made elsewhere is made again and again.
+_MAKING = re.compile(
+    r"^_*(__\w+__|init|setup|set_up|start|open|connect|configure|create|build|prepare|load|run|main|serve|on_start|async_setup|async_added|async_init|register|install|enable|initialize|makeConnection)"
+)
 _LAZY_READ = re.compile(
     r"^_*(get|__getitem__|lookup|fetch|read|load|peek|__contains__|is_\w+|has|check|find|exists)(_|$)"
 )
@@ -64,6 +68,9 @@ def grade(project: Project, subject: Subject) -> Cleanup:
         s for s in subject.events(Op.SHRINK, Op.CLEAR, Op.TRIM, Op.REBIND) if _is_removal(project, subject, s)
     ]
     removals = [s for s in removals if not _is_constant_key(subject, s)]
+    maker = project.function(subject.path, container.func)
+    if subject.scope == "i" and maker is not None and not _MAKING.match(maker.name):
+        return Cleanup(PAIRED, f"it is made anew whenever `{maker.name}` runs")
     sure = [s for s in removals if s.sure]
     if not removals:
         return Cleanup(NONE, _nothing_reason(project, subject))
