@@ -183,8 +183,12 @@ def _write_baseline(path: str, report: Report) -> ExitCode:
 
 
 def _exit_code(report: Report, request: Request) -> ExitCode:
-    """A named path that could not be audited is a failure; one below a folder is told in the report."""
+    """A named path that could not be audited is a failure, or a rule; a file below a folder is told in the report."""
     named = {str(Path(path)) for path in request.paths}
-    if any(str(Path(error.path)) in named for error in report.errors) or (report.errors and not report.files):
+    if (
+        any(error.rule for error in report.errors)
+        or any(str(Path(error.path)) in named for error in report.errors)
+        or (report.errors and not report.files)
+    ):
         return ExitCode.FAILED
     return ExitCode.FINDINGS if report.shown and not request.exit_zero else ExitCode.CLEAN

@@ -12,11 +12,12 @@ DEMOTION = "place"
 
 @dataclass(frozen=True, slots=True)
 class FileError:
-    """A file that could not be audited, and why. The rest of the run went on."""
+    """A file that could not be audited, and why; or the file of a `rule` that failed. The rest of the run went on."""
 
     path: str
     reason: str
     line: int | None = None
+    rule: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,28 +1,44 @@
-"""Facts that were extracted before: a SQLite file, keyed by content, safe under parallel writers, ignored when damaged."""
+"""What earlier scans left: a SQLite file, safe under parallel writers, of bounded size, ignored where it is damaged."""
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
+import json
 import os
 import sqlite3
-import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
-from leakaudit import __version__
 from leakaudit.facts.model import FileFacts
+from leakaudit.scan.records import ScanRecord, decode_scan, encode
 
-#: Bytes of facts that the cache keeps; beyond that the longest unused go first.
+#: Bytes that the cache keeps; beyond that, what was not used for the longest time goes first.
 MAX_BYTES = 512 * 1024 * 1024
+#: The layout; a file of another one is left alone.
+LAYOUT = 2
+_FILE = f"scans-{LAYOUT}.sqlite"
 _BATCH = 500
+_SELECT = "SELECT key, blob, used FROM facts WHERE key IN (SELECT value FROM json_each(?))"
+_TOUCH = "UPDATE facts SET used = ? WHERE key IN (SELECT value FROM json_each(?))"
+_TRIM = (
+    "DELETE FROM facts WHERE key IN (SELECT key FROM facts ORDER BY used LIMIT (SELECT (count(*) + 1) / 2 FROM facts))",
+    "DELETE FROM scans WHERE key IN (SELECT key FROM scans ORDER BY used LIMIT (SELECT (count(*) + 1) / 2 FROM scans))",
+)
+_SIZE = """
+SELECT (page_count - freelist_count) * page_size
+FROM pragma_page_count(), pragma_freelist_count(), pragma_page_size()
+"""
 _DAY = 86_400
-_SCHEMA = """
+_SCHEMA = f"""
+BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS facts (key TEXT PRIMARY KEY, blob BLOB NOT NULL, used INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS files (path TEXT PRIMARY KEY, stamp TEXT NOT NULL, key TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS scans (key TEXT PRIMARY KEY, blob BLOB NOT NULL, used INTEGER NOT NULL);
+PRAGMA user_version={LAYOUT};
+COMMIT;
 """
 
 
@@ -32,127 +48,139 @@ def default_folder() -> Path:
     return Path(base) / "leakaudit" if base else Path.home() / ".cache" / "leakaudit"
 
 
-def content_key(data: bytes) -> str:
-    """Return what a file's facts are kept under: its content, leakaudit's facts code, the Python that parsed it."""
-    return hashlib.blake2b(data, digest_size=16, key=_code_key()).hexdigest()
-
-
-def code_version() -> str:
-    """Return a short name for what decides the facts of a text: leakaudit's facts code and the Python that parses."""
-    return _code_key().hex()[:12]
-
-
 class Cache:
-    """Maps content to facts. Every failure of the file is a miss; nothing here can make a scan fail."""
+    """Maps content to facts and sets of paths to their last scan. Every failure of the file is a miss, never an error."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, max_bytes: int = MAX_BYTES) -> None:
+        self._path = folder / _FILE
+        self._max_bytes = max_bytes
         self._decoder = msgspec.msgpack.Decoder(FileFacts)
-        self._encoder = msgspec.msgpack.Encoder()
-        self._connection = self._open(folder)
+        self._connection = self._open()
 
-    def _open(self, folder: Path) -> sqlite3.Connection | None:
-        path = folder / "facts-1.sqlite"
-        for _ in range(2):  # a damaged file is thrown away once
-            try:
-                folder.mkdir(parents=True, exist_ok=True)
-                connection = sqlite3.connect(path, timeout=5, isolation_level=None)
-                connection.execute("PRAGMA journal_mode=WAL")
-                connection.execute("PRAGMA synchronous=OFF")
-                connection.executescript(_SCHEMA)
-            except sqlite3.DatabaseError:
-                with contextlib.suppress(OSError):
-                    path.unlink()
-            except OSError:
+    def __enter__(self) -> Cache:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _open(self) -> sqlite3.Connection | None:
+        for _ in range(2):
+            with self._guarded():
+                return self._connect()
+            if self._path.exists():  # not damaged, but locked, or not ours to read
                 return None
-            else:
-                return connection
         return None
 
-    def stamps(self) -> dict[str, tuple[str, str]]:
-        """Return absolute path -> (stamp, key) of all files seen before."""
+    def _connect(self) -> sqlite3.Connection | None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(self._path, timeout=5, isolation_level=None)
+        layout = connection.execute("PRAGMA user_version").fetchone()[0]
+        if layout not in (0, LAYOUT):
+            connection.close()
+            return None
+        connection.execute("PRAGMA synchronous=OFF")
+        if layout == 0:
+            with contextlib.suppress(sqlite3.OperationalError):  # somebody else makes the file just now
+                connection.execute("PRAGMA journal_mode=WAL")
+            connection.executescript(_SCHEMA)
+        return connection
+
+    @contextlib.contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """Go on without what the file cannot give; drop the file if it is no database, or a broken one."""
         try:
-            rows = self._connection.execute("SELECT path, stamp, key FROM files") if self._connection else ()
-            return {path: (stamp, key) for path, stamp, key in rows}
-        except sqlite3.Error:
-            return {}
+            yield
+        except (sqlite3.Error, OSError) as error:
+            if type(error) is sqlite3.DatabaseError:  # its subclasses mean locks, full disks and the like
+                self._drop()
+
+    def _drop(self) -> None:
+        for suffix in ("", "-wal", "-shm"):
+            with contextlib.suppress(OSError):
+                Path(f"{self._path}{suffix}").unlink()
+
+    # -- scans ------------------------------------------------------------------------------------------------------
+
+    def last_scan(self, key: str) -> ScanRecord | None:
+        """Return what the last scan under this key left."""
+        with self._guarded():
+            for (blob,) in self._rows("SELECT blob FROM scans WHERE key = ?", (key,)):
+                return decode_scan(blob)
+        return None
+
+    def keep_scan(self, key: str, record: ScanRecord) -> None:
+        """Keep what a scan leaves."""
+        with self._guarded():
+            self._rows("INSERT OR REPLACE INTO scans VALUES (?, ?, ?)", (key, encode(record), _now()))
+
+    # -- facts ------------------------------------------------------------------------------------------------------
+
+    @property
+    def holds_facts(self) -> bool:
+        """Tell whether there are any."""
+        with self._guarded():
+            return bool(list(self._rows("SELECT 1 FROM facts LIMIT 1")))
+        return False
 
     def load(self, keys: Iterable[str]) -> dict[str, FileFacts]:
         """Return the facts of those keys that are known."""
         found: dict[str, FileFacts] = {}
-        wanted = list(dict.fromkeys(keys))
-        for start in range(0, len(wanted), _BATCH):
-            part = wanted[start : start + _BATCH]
-            with contextlib.suppress(sqlite3.Error):
-                for key, blob in self._select(part):
-                    with contextlib.suppress(msgspec.MsgspecError):
-                        found[key] = self._decoder.decode(blob)
+        with self._guarded():
+            for key, blob in self._select(keys):
+                with contextlib.suppress(msgspec.MsgspecError):
+                    found[key] = self._decoder.decode(blob)
         return found
 
-    def _select(self, keys: list[str]) -> Iterable[tuple[str, bytes]]:
-        if self._connection is None:
-            return ()
-        marks = ",".join("?" * len(keys))
-        return self._connection.execute(f"SELECT key, blob FROM facts WHERE key IN ({marks})", keys)  # noqa: S608 - only question marks
+    def _select(self, keys: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+        wanted = list(dict.fromkeys(filter(None, keys)))
+        stale = _now() - _DAY
+        for start in range(0, len(wanted), _BATCH):
+            rows = list(self._rows(_SELECT, (json.dumps(wanted[start : start + _BATCH]),)))
+            yield from ((key, blob) for key, blob, _ in rows)
+            self._touch([key for key, _, used in rows if used < stale])
 
-    def store(self, facts: Mapping[str, FileFacts], files: Mapping[str, tuple[str, str]]) -> None:
-        """Keep new facts by key, and the (stamp, key) of files by absolute path."""
-        if self._connection is None or not (facts or files):
+    def _touch(self, keys: list[str]) -> None:
+        if keys:
+            with contextlib.suppress(sqlite3.OperationalError):  # somebody else writes just now
+                self._rows(_TOUCH, (_now(), json.dumps(keys)))
+
+    def store(self, facts: Mapping[str, bytes]) -> None:
+        """Keep encoded facts by key."""
+        if self._connection is None or not facts:
             return
-        now = int(time.time())
-        with contextlib.suppress(sqlite3.Error):
+        with self._guarded():
+            now = _now()
             self._connection.execute("BEGIN IMMEDIATE")
             self._connection.executemany(
-                "INSERT OR REPLACE INTO facts VALUES (?, ?, ?)",
-                [(k, self._encoder.encode(f), now) for k, f in facts.items()],
-            )
-            self._connection.executemany(
-                "INSERT OR REPLACE INTO files VALUES (?, ?, ?)", [(p, s, k) for p, (s, k) in files.items()]
+                "INSERT OR REPLACE INTO facts VALUES (?, ?, ?)", [(k, blob, now) for k, blob in facts.items()]
             )
             self._connection.execute("COMMIT")
-            self._trim(now)
 
-    def _trim(self, now: int) -> None:
-        connection = self._connection
-        assert connection is not None
-        size = connection.execute(
-            "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"
-        ).fetchone()[0]
-        if size > MAX_BYTES:
-            middle = connection.execute(
-                "SELECT used FROM facts ORDER BY used LIMIT 1 OFFSET (SELECT count(*) / 2 FROM facts)"
-            ).fetchone()
-            connection.execute("DELETE FROM facts WHERE used <= ?", (middle[0] if middle else now - _DAY,))
-            connection.execute("DELETE FROM files WHERE key NOT IN (SELECT key FROM facts)")
-            connection.execute("VACUUM")
+    def _rows(self, statement: str, values: Iterable[object] = ()) -> Iterable[tuple[Any, ...]]:
+        return self._connection.execute(statement, tuple(values)) if self._connection is not None else ()
+
+    def _trim(self) -> None:
+        """Drop the older half, as often as it takes; pages that come free are used again."""
+        size = self._size()
+        while size > self._max_bytes:
+            before = size
+            for statement in _TRIM:
+                self._rows(statement)
+            size = self._size()
+            if size >= before:
+                return
+
+    def _size(self) -> int:
+        return next((size for (size,) in self._rows(_SIZE)), 0)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the file, cut back to its size."""
+        with self._guarded():
+            self._trim()
         if self._connection is not None:
             self._connection.close()
+            self._connection = None
 
 
-def _code_key() -> bytes:
-    """The version of everything that decides what facts a text gives, at most 64 bytes."""
-    if not _KEY:
-        folder = Path(__file__).parent.parent / "facts"
-        digest = hashlib.blake2b(f"{__version__} {sys.version_info[:2]}".encode(), digest_size=32)
-        for name in (
-            "model",
-            "expressions",
-            "tables",
-            "frame",
-            "walk",
-            "containers",
-            "origins",
-            "raises",
-            "races", "holdings", "paths", "effects", "resources",
-            "graphs",
-            "extract",
-        ):
-            with contextlib.suppress(OSError):
-                digest.update((folder / f"{name}.py").read_bytes())
-        _KEY.append(digest.digest())
-    return _KEY[0]
-
-
-_KEY: list[bytes] = []
+def _now() -> int:
+    return int(time.time())

@@ -71,6 +71,11 @@ def read_table(table: Mapping[str, object], path: Path) -> Config:
     return Config(root=str(path.parent), path=str(path), **values)  # type: ignore[arg-type]
 
 
+def has_table(path: Path) -> bool:
+    """Tell whether a pyproject.toml has [tool.leakaudit]; raises ConfigError where it cannot be read."""
+    return _table(path) is not None
+
+
 def _table(path: Path) -> Mapping[str, object] | None:
     try:
         with path.open("rb") as stream:

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 from leakaudit.errors import LeakAuditError, RuleError, RuleLoadError
+from leakaudit.findings.report import FileError
 from leakaudit.scan.rule import Rule
 from leakaudit.scan.rulepage import parse_page
 
@@ -66,6 +67,14 @@ def blaming(rule: Rule, path: str) -> Iterator[None]:
         place = _file(type(rule))
         cause = f"{place}:{_line_of(error, place)}: {type(error).__name__}: {error}"
         raise RuleError(cause, f"the rule {rule.code} failed on {path or 'the project'}") from error
+
+
+def failure_of(rule: Rule, error: Exception, path: str) -> FileError:
+    """Return what a report says of a rule that failed, on the file at `path` or (if "") on the project."""
+    place = _file(type(rule))
+    line = _line_of(error, place)
+    reason = f"the rule {rule.code} failed on {path or 'the project'} ({type(error).__name__}: {error})"
+    return FileError(place, reason, line, rule.code)
 
 
 def _load_folder(folder: Path, prefix: str, code: re.Pattern[str]) -> Iterator[type[Rule]]:

@@ -3,144 +3,183 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor, Executor
 from dataclasses import dataclass, field
 
-from leakaudit.errors import SourceError
-from leakaudit.facts.extract import extract
 from leakaudit.facts.model import FileFacts
 from leakaudit.findings.report import FileError
-from leakaudit.scan.cache import Cache, code_version, content_key
-from leakaudit.source import read_source
+from leakaudit.scan.cache import Cache
+from leakaudit.scan.extraction import Extracted, encoded, extract_each, extract_for_sender, received
+from leakaudit.scan.records import FileRecord
+from leakaudit.scan.versions import content_key, facts_version
+from leakaudit.source import MAX_BYTES
 
-#: From how many files to extract on it pays to start workers.
+#: From how many files to extract on it pays to start processes.
 WORTH_WORKERS = 60
 _CHUNK = 16
+_STORED_AT_ONCE = 1000
+#: A file that was changed less than this before it is looked at may change again without a new time stamp.
+_RECENT_NS = 2_000_000_000
 
 Progress = Callable[[int, int], None]
 
 
-@dataclass(slots=True)
-class Collected:
-    """Facts by path as given, and what could not be read."""
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """Who extracts: any executor, else up to `jobs` processes of our own where the work is worth them."""
 
-    facts: dict[str, FileFacts] = field(default_factory=dict)
-    errors: list[FileError] = field(default_factory=list)
+    jobs: int = 1
+    executor: Executor | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Extracted:
-    """What a worker sends back for one file: facts, or the reason why there are none."""
+class Collected:
+    """Facts by path, in the order of the records, which stand for the files in the next scan."""
 
-    path: str
-    key: str
-    facts: FileFacts | None
-    reason: str = ""
-    line: int | None = None
+    facts: dict[str, FileFacts] = field(default_factory=dict)
+    records: tuple[FileRecord, ...] = ()
+
+
+def errors_of(records: Iterable[FileRecord]) -> tuple[FileError, ...]:
+    """Return the files that have no facts, and why."""
+    return tuple(FileError(r.path, r.reason, r.line) for r in records if r.reason)
+
+
+def survey(
+    paths: Iterable[str], before: Iterable[FileRecord] = (), by_content: bool = False
+) -> tuple[FileRecord, ...]:
+    """Return a record for each file: the one from before where the stamp is the same, else a new one.
+
+    A new one has no key, unless the files are to be told apart `by_content`.
+    """
+    known = {record.path: record for record in before}
+    contents = {record.key: record for record in known.values()} if by_content else {}
+    now = time.time_ns()
+    found = []
+    for path in paths:
+        stamp = _stamp(path, now)
+        record = known.get(path)
+        if record is None or not stamp or record.stamp != stamp:
+            key = _key_of(path) if by_content else ""
+            same = contents.get(key) if key else None
+            record = FileRecord(path, stamp, key, *((same.lines, same.reason, same.line) if same else ()))
+        found.append(record)
+    return tuple(found)
+
+
+def _stamp(path: str, now: int) -> str:
+    """What changes when a file does: size, modification time, inode; and the code that reads it."""
+    try:
+        status = os.stat(path)  # noqa: PTH116  a Path per file costs more than the call
+    except OSError:
+        return ""
+    if now - status.st_mtime_ns < _RECENT_NS:
+        return ""
+    return f"{facts_version()}.{status.st_size:x}.{status.st_mtime_ns:x}.{status.st_ino:x}"
 
 
 def collect(
-    paths: Sequence[str], cache: Cache | None, jobs: int = 1, progress: Progress | None = None
+    records: Sequence[FileRecord],
+    cache: Cache | None = None,
+    workers: Workers | None = None,
+    progress: Progress | None = None,
 ) -> Collected:
     """Return the facts of all files, asking the cache first."""
-    result = Collected()
-    missing = list(paths)
-    stamps: dict[str, str] = {}
+    collection = _Collection({record.path: record for record in records})
     if cache is not None:
-        missing = _from_cache(paths, cache, result, stamps)
-    done = len(paths) - len(missing)
-    fresh: dict[str, FileFacts] = {}
-    files: dict[str, tuple[str, str]] = {}
-    for extracted in _extract_all(missing, jobs):
+        collection.ask(cache)
+    missing = collection.missing()
+    done, total = len(records) - len(missing), len(records)
+    for extracted, path in zip(_extract_all(missing, workers or Workers()), missing):
+        collection.add(path, extracted, cache)
         done += 1
         if progress is not None:
-            progress(done, len(paths))
-        if extracted.facts is None:
-            result.errors.append(FileError(extracted.path, extracted.reason, extracted.line))
-            continue
-        result.facts[extracted.path] = extracted.facts
-        if cache is not None:
-            fresh[extracted.key] = extracted.facts
-            files[os.path.abspath(extracted.path)] = (stamps.get(extracted.path, ""), extracted.key)  # noqa: PTH100
+            progress(done, total)
     if cache is not None:
-        cache.store(fresh, files)
-    result.facts = {path: result.facts[path] for path in paths if path in result.facts}
-    return result
+        cache.store(collection.fresh)
+    return collection.collected()
 
 
-def _from_cache(paths: Sequence[str], cache: Cache, result: Collected, stamps: dict[str, str]) -> list[str]:
-    known = cache.stamps()
-    keys: dict[str, str] = {}
-    for path in paths:
-        stamp = _stamp(path)
-        stamps[path] = stamp
-        before = known.get(os.path.abspath(path))  # noqa: PTH100
-        if before is not None and stamp and before[0] == stamp:
-            keys[path] = before[1]
-    found = cache.load(keys.values())
-    missing = []
-    for path in paths:
-        facts = found.get(keys.get(path, ""))
-        if facts is None:
-            missing.append(path)
+@dataclass(slots=True)
+class _Collection:
+    """The state of one `collect`: the records so far, the facts found, and those that the cache has yet to take."""
+
+    records: dict[str, FileRecord]
+    facts: dict[str, FileFacts] = field(default_factory=dict)
+    fresh: dict[str, bytes] = field(default_factory=dict)
+
+    def ask(self, cache: Cache) -> None:
+        """Take from the cache what it has."""
+        found = cache.load(record.key for record in self.records.values() if not record.reason)
+        for path, record in self.records.items():
+            if record.key in found:
+                self._put(path, record.key, found[record.key])
+
+    def missing(self) -> list[str]:
+        """The files that have to be extracted."""
+        return [path for path, r in self.records.items() if path not in self.facts and not r.reason]
+
+    def add(self, path: str, extracted: Extracted, cache: Cache | None) -> None:
+        """Take what was extracted from a file."""
+        if extracted.facts is not None:
+            self._put(path, extracted.key, extracted.facts)
+            if cache is not None:
+                self.fresh[extracted.key] = encoded(extracted)
+            if cache is not None and len(self.fresh) >= _STORED_AT_ONCE:
+                cache.store(self.fresh)
+                self.fresh = {}
         else:
-            result.facts[path] = facts
-    return missing
+            stamp = self.records[path].stamp if extracted.key else ""  # no content, no promise
+            self.records[path] = FileRecord(path, stamp, extracted.key, 0, extracted.reason, extracted.line)
+
+    def collected(self) -> Collected:
+        """Return it all, in the order asked."""
+        facts = {path: self.facts[path] for path in self.records if path in self.facts}
+        return Collected(facts, tuple(self.records.values()))
+
+    def _put(self, path: str, key: str, facts: FileFacts) -> None:
+        self.facts[path] = facts
+        self.records[path] = FileRecord(path, self.records[path].stamp, key, facts.lines)
 
 
-def _stamp(path: str) -> str:
-    """What changes when a file does (size, modification time in ns, inode), or the code that reads it."""
-    try:
-        status = os.stat(path)  # noqa: PTH116
-    except OSError:
-        return ""
-    return f"{code_version()}.{status.st_size}.{status.st_mtime_ns}.{status.st_ino}"
+def _key_of(path: str) -> str:
+    with contextlib.suppress(OSError), open(path, "rb") as stream:  # noqa: PTH123
+        return content_key(stream.read(MAX_BYTES + 1))
+    return ""
 
 
-def _extract_all(paths: Sequence[str], jobs: int) -> Iterator[Extracted]:
-    if jobs > 1 and len(paths) >= WORTH_WORKERS:
-        with ProcessPoolExecutor(min(jobs, len(paths) // _CHUNK + 1), initializer=gc.disable) as executor:
+def _extract_all(paths: Sequence[str], workers: Workers) -> Iterator[Extracted]:
+    if workers.executor is not None:
+        yield from spread(paths, workers.executor)
+    elif workers.jobs > 1 and len(paths) >= WORTH_WORKERS:
+        from concurrent.futures import ProcessPoolExecutor
+
+        with ProcessPoolExecutor(min(workers.jobs, len(paths) // _CHUNK + 1)) as executor:
             yield from spread(paths, executor)
-        return
-    enabled = gc.isenabled()
-    gc.disable()  # ast makes millions of objects and no garbage cycles worth a collection
-    try:
-        for path in paths:
-            yield extract_file(path)
-    finally:
-        if enabled:
-            gc.enable()
+    else:
+        yield from extract_each(paths)
 
 
 def spread(paths: Sequence[str], executor: Executor) -> Iterator[Extracted]:
     """Extract through any executor; only paths go out, only facts come back."""
-    chunks = [tuple(paths[i : i + _CHUNK]) for i in range(0, len(paths), _CHUNK)]
-    futures = [executor.submit(extract_files, chunk) for chunk in chunks]
+    chunks = [tuple(paths[start : start + _CHUNK]) for start in range(0, len(paths), _CHUNK)]
+    pending = deque(
+        (chunk, executor.submit(extract_for_sender, tuple(map(os.path.abspath, chunk)), facts_version()))
+        for chunk in chunks
+    )
     try:
-        for future in futures:
-            yield from future.result()
+        while pending:
+            chunk, future = pending.popleft()
+            try:
+                messages = future.result()
+            except BrokenExecutor:  # a worker was killed, most likely for its memory: one process needs less
+                yield from extract_each(chunk)
+            else:
+                yield from map(received, messages)
     finally:
-        for future in futures:  # else an interrupt would wait for all that is queued
+        for _, future in pending:  # else an interrupt would wait for all that is queued
             future.cancel()
-
-
-def extract_files(paths: Sequence[str]) -> list[Extracted]:
-    """Extract several files; what a worker runs."""
-    return [extract_file(path) for path in paths]
-
-
-def extract_file(path: str) -> Extracted:
-    """Read and extract one file; a file that cannot be read is a reason, never an exception."""
-    try:
-        source = read_source(path)
-        return Extracted(path, content_key(source.data), extract(source.text))
-    except SourceError as error:
-        line, reason = None, str(error)
-        if error.cause.startswith("line "):
-            number, _, text = error.cause[5:].partition(": ")
-            with contextlib.suppress(ValueError):
-                line, reason = int(number), text
-        return Extracted(path, "", None, reason, line)

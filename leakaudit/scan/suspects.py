@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -10,7 +11,7 @@ from leakaudit.facts.model import Class, Function
 from leakaudit.facts.project import Project
 from leakaudit.findings import Location
 from leakaudit.findings.report import FileError
-from leakaudit.scan.loader import blaming
+from leakaudit.scan.loader import failure_of
 from leakaudit.scan.module import Module
 from leakaudit.scan.rule import Rule, Suspect, SyntacticRule
 from leakaudit.source import SourceFile
@@ -19,7 +20,7 @@ Asked = tuple[Rule, Suspect, Module]
 
 
 class Inquiry:
-    """Iterates over (rule, suspect, its module); `errors` then holds the files that a syntactic rule could not read.
+    """Iterates over (rule, suspect, its module); `errors` then holds the rules that failed, and on which file.
 
     `sources` stand for the files of their paths.
     """
@@ -35,7 +36,7 @@ class Inquiry:
 
     def __iter__(self) -> Iterator[Asked]:
         for rule in self._rules:
-            with blaming(rule, ""):
+            with self.surviving(rule):
                 for suspect in rule.suspects(self._project):
                     yield rule, suspect, self._module(suspect.location.path)
         syntactic = [rule for rule in self._rules if isinstance(rule, SyntacticRule)]
@@ -46,14 +47,23 @@ class Inquiry:
     def _visits(self, path: str, rules: Sequence[SyntacticRule]) -> Iterator[Asked]:
         """The module is not kept: trees of all files would not fit into memory."""
         module = Module(path, self._sources.get(path))
-        try:
-            for rule in rules:
+        for rule in rules:
+            with self.surviving(rule, path):
                 if rule.text_filter in module.text:
-                    with blaming(rule, path):
-                        for suspect in rule.visit(module):
-                            yield rule, self._named(suspect), module
+                    for suspect in rule.visit(module):
+                        yield rule, self._named(suspect), module
+
+    @contextlib.contextmanager
+    def surviving(self, rule: Rule, path: str = "") -> Iterator[None]:
+        """Turn what a rule raises, over a file if one is named, into an error of the report."""
+        try:
+            yield
         except SourceError as error:
-            self.errors.append(FileError(path, str(error)))
+            problem = FileError(path, str(error))
+            if problem not in self.errors:  # every rule that reads the file meets it
+                self.errors.append(problem)
+        except Exception as error:  # a rule is foreign code; the others go on
+            self.errors.append(failure_of(rule, error, path))
 
     def _module(self, path: str) -> Module:
         if path not in self._modules:
