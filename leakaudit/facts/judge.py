@@ -126,8 +126,9 @@ def sites(project: Project, subject: Subject) -> Iterator[Seen]:
 
 
 def _weigh(project: Project, subject: Subject, site: Seen, lifetime: Answer, cleanup: Cleanup) -> Growth:
+    shared = subject.scope == "c" and not project.lifetimes.copies_defaults(Place(subject.path, subject.cls))
     context = project.context(site)
-    if context.value == "registrar" and subject.scope == "c" and site.event.owner.startswith("i:"):
+    if context.value == "registrar" and shared and site.event.owner.startswith("i:"):
         context = Answer(
             "unknown", context.reason, context.path, context.line
         )  # each instance registers with all others
@@ -137,14 +138,14 @@ def _weigh(project: Project, subject: Subject, site: Seen, lifetime: Answer, cle
         _evidence("context", context, CONTEXT),
         _evidence("key", key, KEY),
         Evidence("cleanup", cleanup.grade, cleanup.reason, CLEANUP[cleanup.grade], _place(cleanup)),
-        *_extras(subject, site, key),
+        *_extras(subject, site, key, shared),
         *_sibling(project, subject, site, cleanup),
         *_fresh_registration(project, subject, site, context),
     ]
     return Growth(subject, site, lifetime, context, key, cleanup, tuple(evidence))
 
 
-def _extras(subject: Subject, site: Seen, key: Answer) -> Iterator[Evidence]:
+def _extras(subject: Subject, site: Seen, key: Answer, shared: bool) -> Iterator[Evidence]:
     reads = subject.uses & ~(Use.LEN | Use.TRUTH)
     if not reads and not subject.events(Op.ESCAPE, Op.READ_GROW):
         yield Evidence("write-only", "yes", f"nothing in the project reads `{subject.name}`", 1)
@@ -166,7 +167,7 @@ def _extras(subject: Subject, site: Seen, key: Answer) -> Iterator[Evidence]:
     once = next((g for g in site.event.guards if _is_once(g)), None)
     if once is not None:
         yield Evidence("guard", "once", f"grows only once (`{once}`)", -4)
-    if subject.scope == "c" and site.event.owner.startswith("i:") and not site.event.depth:
+    if shared and site.event.owner.startswith("i:") and not site.event.depth:
         yield Evidence(
             "shared", "class attribute", "grown through an instance, but one object for all instances", 1
         )

@@ -45,6 +45,8 @@ _SHORT_BASES = frozenset(
     "RequestHandler Form ModelForm Serializer View APIView Transformer Visitor Lexer Formatter Template Enum Directive SphinxDirective "
     "JSONEncoder JSONDecoder Config Struct ConfigFlow OptionsFlow Flow BaseModel Pickler Unpickler Thread_".split()
 )
+#: Bases whose metaclass copies mutable class-level defaults for each instance.
+_COPYING_BASES = frozenset({"Struct", "BaseModel", "BaseSettings", "SQLModel", "RootModel"})
 _THREAD_BASES = frozenset(
     "Thread Process Service Application FastAPI Flask Starlette Sanic Celery Server Cog Bot Client Plugin".split()
 )
@@ -75,6 +77,8 @@ class Lifetimes:
             return Answer(
                 "process", "module level: lives until the process ends", subject.path, container.line
             )
+        if subject.scope == "c" and self.copies_defaults(Place(subject.path, subject.cls)):
+            return self.of_class(Place(subject.path, subject.cls))
         if subject.scope == "c":
             return Answer(
                 "process",
@@ -92,6 +96,10 @@ class Lifetimes:
         if subject.scope == "l":
             return Answer("unknown", "local that a closure keeps", subject.path, container.line)
         return self.of_class(Place(subject.path, subject.cls))
+
+    def copies_defaults(self, place: Place) -> bool:
+        """Whether a class gives every instance a copy of its mutable class-level defaults."""
+        return bool(self._project.base_names(place) & _COPYING_BASES)
 
     def of_class(self, place: Place, depth: int = _DEPTH) -> Answer:
         """Return how long instances of a class live."""
