@@ -21,7 +21,10 @@ from runtime_target import (
 )
 
 from leakaudit.runtime import agent, census
-from leakaudit.runtime import census_child as child
+from leakaudit.runtime.census_child import nameless
+from leakaudit.runtime.census_child import retained as child
+from leakaudit.runtime.census_child.clock import Clock
+from leakaudit.runtime.census_child.library import library as functions
 
 MIB = 2**20
 
@@ -29,7 +32,8 @@ MIB = 2**20
 @pytest.fixture(autouse=True)
 def library(monkeypatch):
     """The census uses the agent's functions; here they come from the module."""
-    monkeypatch.setattr(child, "library", vars(agent))
+    for name, value in vars(agent).items():
+        monkeypatch.setitem(functions, name, value)
     monkeypatch.setattr(child, "BORROWED", {})
     agent.learn_types()
 
@@ -107,7 +111,7 @@ def test_the_census_does_not_count_its_own_references():
     named = {0: [outer], 1: [inner]}
     del inner, outer
     child.borrow(named)
-    sizes = child.measure(named, [], child.Clock(30.0))
+    sizes = child.measure(named, [], Clock(30.0))
     assert sizes[0]["retained"] > sizes[1]["retained"] > 20_000
     assert sizes[0]["holds"] == [1]
     assert sizes[1]["holds"] == []
@@ -117,7 +121,7 @@ def test_two_probes_of_one_container_are_measured_once():
     held = [blob()]
     named = {0: [held], 1: [held]}
     child.borrow(named)
-    sizes = child.measure(named, [], child.Clock(30.0))
+    sizes = child.measure(named, [], Clock(30.0))
     assert sizes[0] is sizes[1]
     assert sizes[0]["holds"] == []
 
@@ -125,7 +129,7 @@ def test_two_probes_of_one_container_are_measured_once():
 def test_no_time_left_measures_nothing():
     named = {0: [[blob()]]}
     child.borrow(named)
-    assert "retained" not in child.measure(named, [], child.Clock(-1.0))[0]
+    assert "retained" not in child.measure(named, [], Clock(-1.0))[0]
 
 
 def test_a_container_that_reaches_everything_is_given_up(monkeypatch):
@@ -135,11 +139,11 @@ def test_a_container_that_reaches_everything_is_given_up(monkeypatch):
 
 def test_growing_containers_without_a_name_are_found():
     held = list(range(100))
-    before = child.lengths([held])
-    assert child.anonymous(before, frozenset()) == []
+    before = nameless.lengths([held])
+    assert nameless.anonymous(before, frozenset()) == []
     held.extend(range(50))
-    assert [(id(obj), was) for obj, was in child.anonymous(before, frozenset())] == [(id(held), 100)]
-    assert child.anonymous(before, frozenset({id(held)})) == []
+    assert [(id(obj), was) for obj, was in nameless.anonymous(before, frozenset())] == [(id(held), 100)]
+    assert nameless.anonymous(before, frozenset({id(held)})) == []
 
 
 def test_refusal_by_the_pause_that_copying_costs():
@@ -232,4 +236,6 @@ def test_a_copy_that_hangs_is_ended(tmp_path):
 
 
 def test_the_tools_that_the_copy_imports_are_found():
-    assert set(census.tools()) == {"lib/objgraph.py", "lib/pympler/__init__.py", "lib/pympler/asizeof.py"}
+    tools = set(census.tools())
+    assert {"lib/objgraph.py", "lib/pympler/__init__.py", "lib/pympler/asizeof.py"} < tools
+    assert {"lib/census_child/__init__.py", "lib/census_child/take.py"} < tools

@@ -107,9 +107,11 @@ def _unsafe_libraries(pid: int) -> str:
 
 
 def tools() -> dict[str, bytes]:
-    """Return the files of objgraph and pympler that the copy imports, by their place in the channel."""
+    """Return the files that the copy imports, by their place in the channel: ours, objgraph's and pympler's."""
     objgraph, pympler = _origin("objgraph"), _origin("pympler").parent
+    ours = Path(__file__).with_name("census_child").glob("*.py")
     return {
+        **{f"lib/census_child/{file.name}": file.read_bytes() for file in ours},
         "lib/objgraph.py": objgraph.read_bytes(),
         "lib/pympler/__init__.py": (pympler / "__init__.py").read_bytes(),
         "lib/pympler/asizeof.py": (pympler / "asizeof.py").read_bytes(),

@@ -7,6 +7,7 @@ import _imp
 import _signal  # type: ignore[import-not-found]
 import gc
 import posix
+import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -124,7 +125,10 @@ def be_child(agent: Agent, cloner: Cloner, forked: float) -> None:
         name, directory = agent.child["command"]["id"], agent.directory
         posix.close(posix.open(f"{directory}/census-{name}.alive", posix.O_CREAT | posix.O_WRONLY, 0o600))
         cloner.library.call("prctl", SET_PDEATHSIG, SIGKILL)
-        agent.namespace["run_file"](f"{directory}/census_child.py")["take"](agent, forked)
+        sys.dont_write_bytecode = True
+        sys.path.insert(0, f"{directory}/lib")
+        __import__("census_child.take")
+        sys.modules["census_child.take"].take(agent, forked)
     except BaseException as error:
         with open(f"{agent.directory}/census-error.json", "w", encoding="utf-8") as file:
             file.write(

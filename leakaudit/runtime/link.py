@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from leakaudit.errors import AttachError
 from leakaudit.runtime.channel import Channel, open_channel
-from leakaudit.runtime.payload import AGENT, CENSUS, payload
+from leakaudit.runtime.payload import AGENT, CLONER, payload
 
 if TYPE_CHECKING:
     from leakaudit.runtime.attach.injector import Injection, Injector
@@ -106,6 +106,5 @@ def attach(
 def equip(channel: Channel, options: dict[str, Any]) -> None:
     """Put into the channel what the agent needs to start."""
     channel.put("agent.py", AGENT.read_bytes())
-    for file in CENSUS:
-        channel.put(file.name, file.read_bytes())
+    channel.put("cloner.py", CLONER.read_bytes())
     channel.put("options.json", json.dumps({"lease_s": LEASE_S, **options}).encode())

@@ -6,7 +6,7 @@ from pathlib import Path
 
 AGENT = Path(__file__).with_name("agent.py")
 #: What the agent reads from the channel when it is asked for a census.
-CENSUS = tuple(Path(__file__).with_name(name) for name in ("cloner.py", "census_child.py"))
+CLONER = Path(__file__).with_name("cloner.py")
 
 # Runs in the agent's thread. Compiling keeps the interpreter lock, so it is done definition by definition; what two
 # blank lines part is whole, as every formatter sees to. The number is that of `from __future__ import annotations`.

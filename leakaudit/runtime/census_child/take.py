@@ -1,0 +1,157 @@
+"""Take a census: count, measure, search, and write it all down."""
+
+# ruff: noqa: PTH104, PTH123
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import time
+
+from .allocator import allocator
+from .clock import Clock
+from .library import library
+from .nameless import Growth, lengths
+from .paths import Paths
+from .retained import borrow, deep, entries, long_name, measure
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from leakaudit.runtime.agent import Agent
+
+HOLDERS = 50_000  # of one probe
+
+
+def take(agent: Agent, forked: float) -> None:
+    """Count, measure, search, and write it all down."""
+    command: dict[str, Any] = agent.child["command"]
+    library.update(agent.namespace)
+    prepare(agent)
+    if command["light"]:
+        take_counts(agent, forked)
+        return
+    figures = allocator(agent.directory)
+    own = library["own_bytes"](library, agent)
+    gc.unfreeze()
+    begun = time.monotonic()
+    objects = gc.get_objects()
+    list_ms = (time.monotonic() - begun) * 1e3
+    clock = Clock(command["cpu_s"])
+    objgraph, asizeof = bring("objgraph"), bring("pympler.asizeof")
+    types = objgraph.typestats(objects, shortnames=False)
+    ours = long_name(library["_weakref"].ref)
+    types[ours] = types.get(ours, 0) - sum(len(probe.refs) for probe in agent.probes)
+    find_holders(agent, objects)
+    result: dict[str, Any] = {
+        "record": "census-result",
+        "id": command["id"],
+        "t": forked,
+        "counts": counts(agent),
+        "objects": len(objects),
+        "list_ms": list_ms,
+        "live": figures,
+        "own": own,
+        "types": types,
+        "lengths": lengths(objects),
+    }
+    del objects
+    named = {probe.id: list(library["values"](probe, agent.finder)) for probe in agent.probes}
+    named = {number: found for number, found in named.items() if any(map(is_container, found))}
+    borrow(named)
+    sizes = measure(named, command["grew"], clock)
+    result["containers"] = {str(number): size for number, size in sizes.items()}
+    if "before" in command:
+        before = load(f"{agent.directory}/{command['before']}")
+        growing = [number for number in command["grew"] if number in named]
+        Growth(named, sizes, before, growing, Paths(objgraph, clock)).tell(result)
+    for number, size in sizes.items():
+        size["deep"] = deep(named[number], size, asizeof, clock)
+    result["cpu_s"] = time.process_time() - clock.begun
+    save(f"{agent.directory}/census-{command['id']}.json", result)
+
+
+def take_counts(agent: Agent, forked: float) -> None:
+    """Only find all holders, and count."""
+    gc.unfreeze()
+    find_holders(agent, gc.get_objects())
+    name = agent.child["command"]["id"]
+    result = {"record": "count", "id": name, "t": forked, "counts": counts(agent)}
+    save(f"{agent.directory}/census-{name}.json", result)
+
+
+def counts(agent: Agent) -> dict[str, list[int]]:
+    """Return probe -> holders and entries, of the probes whose holders only a search of the heap can find."""
+    found: dict[str, list[int]] = {}
+    for probe in agent.probes:
+        if probe.kind in ("tasks", "type-count"):
+            found[str(probe.id)] = [probe.found, probe.found]
+        elif probe.searched:
+            seeds = list(library["values"](probe, agent.finder))
+            whole = max(len(seeds), probe.found)
+            found[str(probe.id)] = [whole, round(entries(seeds) * whole / max(len(seeds), 1))]
+    return found
+
+
+class Blocker:
+    """Refuse modules that pympler would like to import and that cost seconds or map libraries."""
+
+    def find_spec(self, name: str, *_: object) -> None:
+        """Raise ImportError for the refused ones; no opinion on others."""
+        if name.partition(".")[0] in ("numpy", "_testcapi", "tkinter", "graphviz"):
+            raise ImportError(name)
+
+
+def prepare(agent: Agent) -> None:
+    """Make this copy of the target modest and harmless."""
+    agent.ledger.slice_s = float("inf")
+    gc.collect = lambda *_: 0  # objgraph collects; that would run finalizers
+    sys.meta_path.insert(0, Blocker())
+    try:
+        with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+            file.write("1000")
+    except OSError:
+        pass  # no /proc in this root
+
+
+def bring(name: str) -> Any:
+    """Import a module that the target may know in another version."""
+    top = name.partition(".")[0]
+    for known in [known for known in sys.modules if known.partition(".")[0] == top]:
+        del sys.modules[known]
+    __import__(name)
+    return sys.modules[name]
+
+
+def find_holders(agent: Agent, objects: list[Any]) -> None:
+    """Let the agent's probes find every holder, since the whole heap is at hand."""
+    library["Search"].most = HOLDERS
+    library["learn_types"]()
+    search = library["Search"](agent.finder, agent.probes)
+    search.look(objects)
+    search.settle(agent.probes)
+    agent.searched = True
+
+
+def is_container(obj: Any) -> bool:
+    """Tell whether an object holds entries, itself or directly inside."""
+    return library["measure"](obj)[0] > 0 or library["container"](type(obj)) is not None
+
+
+def load(path: str) -> dict[str, Any]:
+    """Return a census written earlier."""
+    import json
+
+    with open(path, encoding="utf-8") as file:
+        found: dict[str, Any] = json.load(file)
+    return found
+
+
+def save(path: str, result: dict[str, Any]) -> None:
+    """Write the census in one go, so that nobody reads half of it."""
+    import json
+
+    with open(f"{path}.part", "w", encoding="utf-8") as file:
+        json.dump(result, file)
+    os.rename(f"{path}.part", path)
