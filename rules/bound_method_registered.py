@@ -141,7 +141,7 @@ class BoundMethodRegistered(Rule):
         if item.verb in _FINAL:
             yield Evidence("no-undo", item.verb, f"what `{item.verb}` is given can never be taken out", 2)
         if item.replaces:
-            yield Evidence("slot", "replaced", item.replaces, -3)
+            yield Evidence("slot", "replaced", item.replaces, -5)
         if item.once:
             yield Evidence("once", "guarded", item.once, -4)
         if item.registry is not None and project.cleanup(item.registry).effective:

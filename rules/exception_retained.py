@@ -7,7 +7,16 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from leakaudit.facts import judge
-from leakaudit.facts.exceptions import Kept, Shared, held_by_frame, kept, shared, taken
+from leakaudit.facts.exceptions import (
+    Kept,
+    Remembered,
+    Shared,
+    held_by_frame,
+    kept,
+    remembered,
+    shared,
+    taken,
+)
 from leakaudit.facts.linked import Place
 from leakaudit.findings import Confidence, Evidence, Location, Probe, ProbeKind, Related
 from leakaudit.scan.rule import Rule, Suspect
@@ -99,6 +108,8 @@ class ExceptionRetained(Rule):
             yield self._shared(project, constant)
         for path, raised in held_by_frame(project):
             yield self._held(project, path, raised)
+        for attribute in remembered(project):
+            yield self._remembered(project, attribute)
 
     def _kept(self, project: Project, item: Kept) -> Suspect:
         subject, event = item.subject, item.seen.event
@@ -111,6 +122,11 @@ class ExceptionRetained(Rule):
         function = project.function(item.seen.path, event.func)
         if subject.container.kind == "queue" and not (function is not None and function.forever):
             evidence.append(Evidence("queue", "handed over", "a consumer takes it out of the queue", -4))
+        if subject.container.func >= 0 and (subject.path, subject.container.func) == (
+            item.seen.path,
+            event.func,
+        ):
+            evidence.append(Evidence("anew", "rebound", "each call begins with an empty one", -4))
         if item.again and not cleanup.effective:
             evidence.append(Evidence("again", "raised", "raised again, each time with more frames", 2))
         return Suspect(
@@ -167,7 +183,7 @@ class ExceptionRetained(Rule):
         )
 
     def _held(self, project: Project, path: str, raised: Raise) -> Suspect:
-        name = raised.owner.rpartition(".")[2]
+        name = raised.owner.rpartition(".")[2].removesuffix("[]")
         function = project.function(path, raised.func)
         context = project.contexts.of_function(path, raised.func)
         evidence = [
@@ -197,5 +213,29 @@ class ExceptionRetained(Rule):
             message=f"`{name}` holds the exception that this frame raises: a cycle for every error, with all that the frame holds",
             evidence=tuple(evidence),
             help=(f"unbind it on the way out: `try: raise {name}` ... `finally: del {name}`",),
+            cap=Confidence.MEDIUM,
+        )
+
+    def _remembered(self, project: Project, item: Remembered) -> Suspect:
+        cls, _, name = item.owner[2:].rpartition(".")
+        module = project.module_name(item.path)
+        lifetime = project.lifetimes.of_class(Place(item.path, cls))
+        contexts = [project.contexts.of_function(item.path, raised.func) for raised in item.raised]
+        context = max(contexts, key=lambda answer: _CONTEXT.get(answer.value, 0))
+        return Suspect(
+            location=Location(item.path, item.line),
+            symbol=f"{module}.{cls}.{name}",
+            message=f"`{name}` keeps an exception that is raised again and again, each time with more frames in its traceback",
+            evidence=(
+                Evidence("again", "raised", "every use of the broken object adds to the traceback", 2),
+                Evidence("lifetime", lifetime.value, lifetime.reason, _LIFETIME.get(lifetime.value, 0)),
+                Evidence("context", context.value, context.reason, _CONTEXT.get(context.value, 0)),
+            ),
+            related=tuple(
+                Related(Location(item.path, r.line, r.column), "raised here") for r in item.raised[:3]
+            ),
+            notes=(lifetime.reason,),
+            help=(f"raise a new exception `from` the old one, or `raise self.{name}.with_traceback(None)`",),
+            probe=Probe(ProbeKind.INSTANCE_ATTRIBUTE, module, item.path, cls, name, self.object_types),
             cap=Confidence.MEDIUM,
         )

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from leakaudit.findings import Confidence
 from leakaudit.scan.container_rule import ContainerRule, span
 
 if TYPE_CHECKING:
     from leakaudit.facts.judge import Growth
     from leakaudit.facts.linked import Subject
     from leakaudit.facts.project import Project
+    from leakaudit.scan.rule import Suspect
 
 _DEFINITIONS = re.compile(
     r"(^|[^a-z])(cls|class|klass|type|module|function|func|fn|dtype|schema)([^a-z]|$)", re.IGNORECASE
@@ -70,6 +74,12 @@ class IdKeyedRegistry(ContainerRule):
         event = growth.site.event
         origins = event.key_origins if event.key else event.value_origins
         return "id" in origins[:2] and not _DEFINITIONS.search(event.key or event.value)
+
+    def suspects(self, project: Project) -> Iterator[Suspect]:
+        """Yield the growing containers; sure only of those that grow per event."""
+        for suspect in super().suspects(project):
+            per_event = any(item.fact == "context" and item.value == "per-event" for item in suspect.evidence)
+            yield suspect if per_event else replace(suspect, cap=Confidence.MEDIUM)
 
     def message(self, growth: Growth) -> str:
         """Name the container and the key."""

@@ -149,3 +149,31 @@ class Derived(Base):
     place = Place("a.py", "Derived")
     assert set(endings.of(place)) == {"close", "__exit__"}
     assert [name for name in "abcd" if endings.is_cleared(place, name)] == ["a", "c", "d"]
+
+
+def test_both_sides_of_a_pair_in_view() -> None:
+    text = """
+class Peer:
+    def __init__(self, other):
+        self.other = other
+        self.other.peer = self
+
+    def close(self):
+        CLEAR
+"""
+    (link,) = found(text.replace("CLEAR", "pass"))
+    assert (link.kind, link.name, link.line) == ("pair", "other", 5)
+    assert not found(text.replace("CLEAR", "self.other = None"))
+
+
+def test_a_local_that_is_tied_on_both_sides() -> None:
+    (link,) = found("""
+class Factory:
+    def build(self):
+        p = Protocol()
+        p.factory = self
+        self.protocol = p
+
+    def stop(self): ...
+""")
+    assert (link.kind, link.name) == ("pair", "protocol")

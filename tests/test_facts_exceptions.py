@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from leakaudit.facts.exceptions import held_by_frame, is_exception, kept, shared, taken
+from leakaudit.facts.exceptions import held_by_frame, is_exception, kept, remembered, shared, taken
 from leakaudit.facts.extract import extract
 from leakaudit.facts.project import Project
 
@@ -159,3 +159,42 @@ def read(parser, other):
 )
 def test_what_is_an_exception(tag: str, expected: bool) -> None:
     assert is_exception(project(a="class Stop(Exception): ...\n"), "a.py", tag) is expected
+
+
+def test_a_list_of_errors_that_its_own_frame_raises_from() -> None:
+    text = """
+def connect(hosts):
+    errors = []
+    for host in hosts:
+        try:
+            return host.connect()
+        except OSError as error:
+            errors.append(error)
+    try:
+        raise errors[0]
+    finally:
+        CLEAR
+"""
+    assert [item.line for _, item in held_by_frame(project(a=text.replace("CLEAR", "pass")))] == [10]
+    assert not list(held_by_frame(project(a=text.replace("CLEAR", "del errors"))))
+
+
+def test_an_attribute_that_remembers_what_went_wrong() -> None:
+    text = """
+class Stream:
+    def feed(self):
+        try:
+            self.read()
+        except OSError as error:
+            self.broken = error
+
+    def get(self):
+        if self.broken:
+            raise self.broken
+
+    def close(self):
+        CLEAR
+"""
+    (item,) = remembered(project(a=text.replace("CLEAR", "pass")))
+    assert (item.owner, item.line, [r.line for r in item.raised]) == ("i:Stream.broken", 7, [11])
+    assert not list(remembered(project(a=text.replace("CLEAR", "self.broken = None"))))

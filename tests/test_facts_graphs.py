@@ -110,3 +110,37 @@ def f(batches, model):
         loss.backward()
         total += loss
 """).graphs
+
+
+def test_a_loss_scaled_by_a_context_manager() -> None:
+    assert found("with amp.scale_loss(loss, x) as scaled: scaled.backward(); total += loss") != []
+
+
+@pytest.mark.parametrize(
+    ("returned", "kept"), [("loss", True), ("{'loss': loss}", True), ("loss.item()", False), ("x", False)]
+)
+def test_a_step_may_return_the_graph_to_its_caller(returned: str, kept: bool) -> None:
+    text = f"""
+import torch
+
+class Trainer:
+    def train_batch(self, x):
+        loss = self.model(x)
+        loss.backward()
+        return {returned}
+
+    def train(self, batches):
+        total = 0
+        for x in batches:
+            result = self.train_batch(x)
+            total += result
+        return total
+
+    def fit(self, batches):
+        history = []
+        for x in batches:
+            history.append(self.train_batch(x))
+        return history
+"""
+    owners = [g.owner for g in extract(text).graphs]
+    assert owners == (["l:Trainer.train.total", "l:Trainer.fit.history"] if kept else [])

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from leakaudit.facts.project import Project
 
 _STARTS = re.compile(r"^_*(start|open|connect|launch|begin|enable)(_|$)")
-_FRAMES = frozenset("traceback tb exception excinfo exc frame frames failure".split())
+_FRAMES = frozenset("traceback tb exception excinfo exc failure".split())
 #: Types written in C that hold what they are given where the collector cannot see it.
 _OPAQUE = (
     "hiredis.Reader",
@@ -32,7 +32,7 @@ _ADDS = ("[]=", "append", "add", "insert", "setdefault")
 class Link:
     """One way back: `holder` (a class, or a function for a local) reaches itself through `name`.
 
-    `kind` is container, child, opaque, wrapper, method or closure; `cues` are (what, weight) pairs that make it matter.
+    `kind` is container, child, opaque, wrapper, pair, method or closure; `cues` are (what, weight) pairs that make it matter.
     """
 
     path: str
@@ -61,6 +61,7 @@ class Cycles:
             yield from self._through_calls(path)
             yield from self._wrapped(path)
             yield from self._methods(path)
+            yield from self._pairs(path)
 
     # -- the links --------------------------------------------------------------------------------------------------
 
@@ -265,12 +266,17 @@ class Cycles:
                     )
 
     def _gives_itself(self, path: str, end: Function, prefix: str) -> Function | None:
-        for function in self._project.files[path].functions:
-            if function.cls != end.cls or ENDS.match(function.name) or function.name == "__del__":
-                continue
-            handed = any(name.startswith("self:") for name in function.refs)
-            if handed and any(name.startswith(prefix) for name in function.calls):
-                return function
+        """The method that hands the instance to a method of the attribute: `self.inner.connect(self)`."""
+        facts = self._project.files[path]
+        for call in facts.calls:
+            if (
+                call.func >= 0
+                and call.callee.startswith(prefix)
+                and "self" in (a.partition("|")[0] for a in call.args)
+            ):
+                function = facts.functions[call.func]
+                if function.cls == end.cls and not ENDS.match(function.name) and function.name != "__del__":
+                    return function
         return None
 
     def _methods(self, path: str) -> Iterator[Link]:
@@ -306,3 +312,38 @@ class Cycles:
                     reason,
                     (("a bound method holds its instance", 1), *cues),
                 )
+
+    def _pairs(self, path: str) -> Iterator[Link]:
+        """`self.peer.owner = self`, or `peer.owner = self` beside `self.peer = peer`: both sides of the link in view."""
+        facts = self._project.files[path]
+        for owner, origin, line, func in facts.stored:
+            if origin.partition("|")[0] != "self" or func < 0 or not (cls := facts.functions[func].cls):
+                continue
+            name = self._peer(path, owner, func, cls)
+            ends = self._endings.of(Place(path, cls))
+            if name and ends and not self._endings.is_cleared(Place(path, cls), name):
+                cues = (
+                    ("both sides keep each other", 1),
+                    (f"`{ends[0]}` ends it, but does not part them", 1),
+                )
+                reason = f"`{name}` refers back to its `{cls.rpartition('.')[2]}`"
+                yield Link(path, cls, name, "pair", line, 1, func, reason, cues)
+
+    def _peer(self, path: str, owner: str, func: int, cls: str) -> str:
+        """The attribute of the instance that is given a reference to the instance, or ""."""
+        prefix = f"i:{cls}."
+        if owner.startswith(prefix):
+            name, _, rest = owner.removeprefix(prefix).partition(".")
+            return name if rest and "." not in rest else ""
+        if owner[:2] not in ("?:", "l:"):
+            return ""
+        local = owner[2:].partition(".")[0]
+        for kept, origin, _, where in self._project.files[path].stored:
+            tags = origin.split("|")
+            if (
+                where == func
+                and kept.startswith(prefix)
+                and (f"local:{local}" in tags or tags[0].startswith(f"param:{local}:"))
+            ):
+                return kept.removeprefix(prefix)
+        return ""

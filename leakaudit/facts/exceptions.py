@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from leakaudit.facts.answers import words
+from leakaudit.facts.endings import Endings
 from leakaudit.facts.linked import Place, Seen, Subject
 from leakaudit.facts.model import Op, Raise
 
@@ -18,6 +20,7 @@ _EXCEPTION = re.compile(
 )
 _FINAL = frozenset({"SystemExit", "KeyboardInterrupt", "GeneratorExit"})
 _CLEANERS = frozenset({"cleanFailure", "clear_frames", "traceback_clear", "with_traceback", "trap"})
+_ERRORS = frozenset("errors exceptions excs failures".split())
 _CALLBACKS = ("addBoth", "addErrback")
 
 
@@ -168,18 +171,51 @@ def _home(project: Project, path: str, item: Raise) -> tuple[str, str] | None:
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """An attribute that a handler puts its exception into, and that is raised again at these places."""
+
+    path: str
+    owner: str
+    line: int
+    func: int
+    raised: tuple[Raise, ...]
+
+
+def remembered(project: Project) -> Iterator[Remembered]:
+    """Yield the attributes whose exception is raised each time that the broken object is used."""
+    endings = Endings(project)
+    for path, facts in project.files.items():
+        raised: dict[str, list[Raise]] = {}
+        for item in facts.raises:
+            if item.owner.startswith("i:") and not item.owner.endswith("[]"):
+                raised.setdefault(item.owner, []).append(item)
+        for owner, origin, line, func in facts.stored:
+            cls, _, attribute = owner[2:].rpartition(".")
+            if (
+                owner in raised
+                and origin.partition("|")[0] == "except"
+                and not endings.is_cleared(Place(path, cls), attribute)
+            ):
+                yield Remembered(path, owner, line, func, tuple(raised.pop(owner)))
+
+
 def held_by_frame(project: Project) -> Iterator[tuple[str, Raise]]:
-    """Yield the raises of an exception that a call returned, where the frame keeps its name for it.
+    """Yield the raises of an exception that a call returned, or that a list collected, where the frame keeps the name.
 
     The traceback then refers to the frame, and the frame to the exception: a cycle for every error.
     """
     for path, facts in project.files.items():
         for item in facts.raises:
-            name = item.owner.rpartition(".")[2]
-            tags = item.origins
-            if not item.owner.startswith("l:") or "[]" in item.owner or "released" in tags:
+            if not item.owner.startswith("l:") or "released" in item.origins:
                 continue
-            if any(guard.startswith(f"isinstance({name},") for guard in item.guards) and _returned(tags):
+            name = item.owner.rpartition(".")[2]
+            if name.endswith("[]"):
+                if name.count("[]") == 1 and _ERRORS & set(words(name)) and "literal:list" in item.origins:
+                    yield path, item
+            elif any(guard.startswith(f"isinstance({name},") for guard in item.guards) and _returned(
+                item.origins
+            ):
                 yield path, item
 
 

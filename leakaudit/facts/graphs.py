@@ -43,17 +43,16 @@ def kept_graphs(functions: Iterable[tuple[Frame, ast.AST]], imports: dict[str, s
     """Yield what the functions of a walked file keep; nothing for files that know no training framework."""
     if not any(name.partition(".")[0] in _FRAMEWORKS for name in imports.values()):
         return
-    for frame, node in functions:
-        found = _Function(node, frame)
-        if not found.steps or found.without_graph:
-            continue
-        for path, statement, value, how in found.additions():
-            step = found.step_of(path, statement, value)
+    bodies = [_Function(node, frame) for frame, node in functions]
+    returning = frozenset(body.name for body in bodies if body.returns_graph)
+    for body in bodies:
+        steps = (*body.steps, *body.calls_of(returning))
+        for path, statement, value, how in body.additions() if steps and not body.without_graph else ():
+            step = body.step_of(path, statement, value, steps)
             if step is not None:
-                owner = owner_of(frame, path, imports, hops=0)
-                yield GraphKept(
-                    owner or f"?:{path}", *position(statement), frame.index, how, short_text(value), step.line
-                )
+                owner = owner_of(body.frame, path, imports, hops=0) or f"?:{path}"
+                where = (*position(statement), body.frame.index)
+                yield GraphKept(owner, *where, how, short_text(value), step.line)
 
 
 class _Function:
@@ -61,6 +60,7 @@ class _Function:
 
     def __init__(self, node: ast.AST, frame: Frame) -> None:
         self.frame = frame
+        self.name: str = getattr(node, "name", "")
         self.parents: dict[ast.AST, ast.AST] = {}
         self.nodes: list[ast.AST] = []
         todo: list[ast.AST] = (
@@ -79,6 +79,20 @@ class _Function:
         self.steps = list(self._steps(node))
         self.used = frozenset().union(*(self._used(step) for step in self.steps))
 
+    @property
+    def returns_graph(self) -> bool:
+        """Whether it runs backward, and returns what it ran it on, graph and all."""
+        returned = _all_graphs(self.frame.returns)
+        return self.name not in (*_STEPS, "") and any(step.graphs & returned for step in self.steps)
+
+    def calls_of(self, names: frozenset[str]) -> Iterator[_Step]:
+        """Yield the calls of such functions: what they are assigned to carries the graph."""
+        for node in self.nodes:
+            if isinstance(node, ast.Call) and _last_name(node) in names and _is_plain(node.func):
+                parent = self.parents.get(node)
+                targets = parent.targets if isinstance(parent, ast.Assign) else ()
+                yield _Step(node.lineno, _all_graphs(targets) | {f"{_last_name(node)}()"}, self._loops(node))
+
     def _steps(self, node: ast.AST) -> Iterator[_Step]:
         if getattr(node, "name", "") in _STEPS:
             graphs = frozenset().union(*(_graphs(value) for value in self.frame.returns))
@@ -95,6 +109,9 @@ class _Function:
     def _parts(self, names: frozenset[str]) -> frozenset[str]:
         """What the loss was made from: `total = a + b` carries a and b, `loss = criterion(output, y)` a model's output."""
         found: set[str] = set()
+        for name in names & self.frame.withs.keys():  # `with amp.scale_loss(loss, optimizer) as scaled`
+            made = self.frame.withs[name]
+            found |= _all_graphs(made.args) if isinstance(made, ast.Call) else frozenset()
         for value in (v for name in names for v in self.frame.definitions.get(name, ())):
             if isinstance(value, (ast.BinOp, ast.Name)):
                 found |= _graphs(value)
@@ -136,14 +153,17 @@ class _Function:
             ):
                 yield access_path(node.func.value), node, node.args[0], "append"
 
-    def step_of(self, path: str, statement: ast.AST, value: ast.expr) -> _Step | None:
+    def step_of(
+        self, path: str, statement: ast.AST, value: ast.expr, steps: tuple[_Step, ...]
+    ) -> _Step | None:
         """Return the training step whose graph is kept by adding `value` to `path`, or None."""
         path = path.partition("[")[0]
-        carried = _graphs(value) - {path}
+        called = {f"{_last_name(value)}()"} if isinstance(value, ast.Call) else set()
+        carried = (_graphs(value) | called) - {path}
         if not path or not carried or path in self.used or self._is_detached(statement):
             return None
         loops = self._loops(statement)
-        for step in self.steps:
+        for step in steps:
             shared = [loop for loop in loops if loop in step.loops]
             outlives = path.startswith("self.") or (bool(shared) and not self._starts_anew(path, shared[0]))
             if outlives and carried & step.graphs:
@@ -182,6 +202,17 @@ def _graphs(node: ast.AST) -> frozenset[str]:
     if isinstance(node, (ast.BinOp, ast.UnaryOp, ast.Tuple, ast.List, ast.IfExp, ast.Starred, ast.NamedExpr)):
         return frozenset().union(*(_graphs(child) for child in ast.iter_child_nodes(node)))
     return frozenset()
+
+
+def _is_plain(func: ast.expr) -> bool:
+    """A function of the file or a method of the instance, not another object's method of that name."""
+    return isinstance(func, ast.Name) or (
+        isinstance(func, ast.Attribute) and access_path(func.value) == "self"
+    )
+
+
+def _all_graphs(nodes: Iterable[ast.AST]) -> frozenset[str]:
+    return frozenset().union(*map(_graphs, nodes))
 
 
 def _carried_by_call(node: ast.Call) -> frozenset[str]:

@@ -30,7 +30,11 @@ def _resolved(raw: RawRaise, owner: str, frame: Frame, scope: Frame | None, orig
     made = tuple(tag for value in bound[:2] for tag in origins.of(value, scope or frame, 1)[:1])
     return Raise(
         owner=owner,
-        origins=(*_released(frame, raw.path), *made, *origins.of(raw.node, frame, 2)),
+        origins=(
+            *_released(frame, raw.path.partition(".")[0].partition("[")[0]),
+            *made,
+            *origins.of(raw.node, frame, 2),
+        ),
         line=raw.node.lineno,
         column=raw.node.col_offset + 1,
         func=frame.index,
