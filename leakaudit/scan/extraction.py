@@ -16,7 +16,7 @@ from leakaudit.facts.extract import extract
 from leakaudit.facts.model import FileFacts
 from leakaudit.scan.limits import time_limit, without_collections
 from leakaudit.scan.versions import content_key, facts_version
-from leakaudit.source import SourceFile, read_source
+from leakaudit.source import MAX_BYTES, SourceFile, read_source
 
 #: Seconds of processor time that a file may take; the largest that are read at all need about two.
 FILE_SECONDS = 10.0
@@ -60,6 +60,15 @@ def extract_for_sender(paths: Sequence[str], version: str) -> list[Message]:
     return [(e.key, encoded(e), e.reason, e.line) for e in extract_each(paths)]
 
 
+def key_of(path: str) -> str:
+    """Return what a file's content is kept under, "" where it cannot be read."""
+    try:
+        with open(path, "rb") as stream:  # noqa: PTH123  a Path per file costs more than the read
+            return content_key(stream.read(MAX_BYTES + 1))
+    except OSError:
+        return ""
+
+
 def encoded(extracted: Extracted) -> bytes:
     """Return the facts as bytes, b"" where there are none."""
     return extracted.blob or (_encoder.encode(extracted.facts) if extracted.facts is not None else b"")
@@ -82,7 +91,7 @@ def _extract(path: str, clock: Callable[[bool], None]) -> Extracted:
         clock(False)
     except SourceError as error:
         clock(False)
-        return Extracted(key, None, b"", *_reason(error))
+        return Extracted(key or key_of(path), None, b"", *_reason(error))
     except Exception as error:  # a bug of ours is told with its place, and the other files go on
         clock(False)
         return Extracted("", None, b"", f"leakaudit failed on it ({_told(error)})")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
 from collections import deque
@@ -13,10 +12,9 @@ from dataclasses import dataclass, field
 from leakaudit.facts.model import FileFacts
 from leakaudit.findings.report import FileError
 from leakaudit.scan.cache import Cache
-from leakaudit.scan.extraction import Extracted, encoded, extract_each, extract_for_sender, received
+from leakaudit.scan.extraction import Extracted, encoded, extract_each, extract_for_sender, key_of, received
 from leakaudit.scan.records import FileRecord
-from leakaudit.scan.versions import content_key, facts_version
-from leakaudit.source import MAX_BYTES
+from leakaudit.scan.versions import facts_version
 
 #: From how many files to extract on it pays to start processes.
 WORTH_WORKERS = 60
@@ -64,7 +62,7 @@ def survey(
         stamp = _stamp(path, now)
         record = known.get(path)
         if record is None or not stamp or record.stamp != stamp:
-            key = _key_of(path) if by_content else ""
+            key = key_of(path) if by_content else ""
             same = contents.get(key) if key else None
             record = FileRecord(path, stamp, key, *((same.lines, same.reason, same.line) if same else ()))
         found.append(record)
@@ -144,12 +142,6 @@ class _Collection:
     def _put(self, path: str, key: str, facts: FileFacts) -> None:
         self.facts[path] = facts
         self.records[path] = FileRecord(path, self.records[path].stamp, key, facts.lines)
-
-
-def _key_of(path: str) -> str:
-    with contextlib.suppress(OSError), open(path, "rb") as stream:  # noqa: PTH123
-        return content_key(stream.read(MAX_BYTES + 1))
-    return ""
 
 
 def _extract_all(paths: Sequence[str], workers: Workers) -> Iterator[Extracted]:
