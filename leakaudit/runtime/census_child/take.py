@@ -32,44 +32,39 @@ def take(agent: Agent, forked: float) -> None:
     if command["light"]:
         take_counts(agent, forked)
         return
-    figures = allocator(agent.directory)
-    own = library["own_bytes"](library, agent)
-    gc.unfreeze()
-    begun = time.monotonic()
-    objects = gc.get_objects()
-    list_ms = (time.monotonic() - begun) * 1e3
+    result: dict[str, Any] = {"record": "census-result", "id": command["id"], "t": forked}
+    result["live"] = allocator(agent.directory)
+    result["own"] = library["own_bytes"](library, agent)
     clock = Clock(command["cpu_s"])
-    objgraph, asizeof = bring("objgraph"), bring("pympler.asizeof")
-    types = objgraph.typestats(objects, shortnames=False)
-    ours = long_name(library["_weakref"].ref)
-    types[ours] = types.get(ours, 0) - sum(len(probe.refs) for probe in agent.probes)
-    find_holders(agent, objects)
-    result: dict[str, Any] = {
-        "record": "census-result",
-        "id": command["id"],
-        "t": forked,
-        "counts": counts(agent),
-        "objects": len(objects),
-        "list_ms": list_ms,
-        "live": figures,
-        "own": own,
-        "types": types,
-        "lengths": lengths(objects),
-    }
-    del objects
+    objgraph, asizeof = count_heap(agent, result)
     named = {probe.id: list(library["values"](probe, agent.finder)) for probe in agent.probes}
     named = {number: found for number, found in named.items() if any(map(is_container, found))}
     borrow(named)
     sizes = measure(named, command["grew"], clock)
-    result["containers"] = {str(number): size for number, size in sizes.items()}
     if "before" in command:
         before = load(f"{agent.directory}/{command['before']}")
         growing = [number for number in command["grew"] if number in named]
         Growth(named, sizes, before, growing, Paths(objgraph, clock)).tell(result)
     for number, size in sizes.items():
         size["deep"] = deep(named[number], size, asizeof, clock)
+    result["containers"] = {str(number): size for number, size in sizes.items()}
     result["cpu_s"] = time.process_time() - clock.begun
     save(f"{agent.directory}/census-{command['id']}.json", result)
+
+
+def count_heap(agent: Agent, result: dict[str, Any]) -> tuple[Any, Any]:
+    """Add what a pass over all objects tells; returns objgraph and asizeof, whose own objects are not in it."""
+    gc.unfreeze()
+    begun = time.monotonic()
+    objects = gc.get_objects()
+    result["list_ms"] = (time.monotonic() - begun) * 1e3
+    objgraph, asizeof = bring("objgraph"), bring("pympler.asizeof")
+    types = objgraph.typestats(objects, shortnames=False)
+    ours = long_name(library["_weakref"].ref)
+    types[ours] = types.get(ours, 0) - sum(len(probe.refs) for probe in agent.probes)
+    find_holders(agent, objects)
+    result.update(objects=len(objects), types=types, counts=counts(agent), lengths=lengths(objects))
+    return objgraph, asizeof
 
 
 def take_counts(agent: Agent, forked: float) -> None:
