@@ -88,7 +88,7 @@ class ExceptionRetained(Rule):
     ## What we do not flag
 
     The text, type or arguments of an exception; `with_traceback(None)`; lists of errors local to a call; a future's
-    `set_exception`; queues that hand an exception to another thread; the last error in an attribute (one at a time).
+    `set_exception`; queues that hand an exception to another thread; the last error in an attribute, unless it is raised again.
 
     ## References
 

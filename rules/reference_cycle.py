@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
 
-from leakaudit.facts.cycles import Cycles, Link
+from leakaudit.facts.cycles import Cycles
 from leakaudit.facts.linked import Place
+from leakaudit.facts.links import Link
 from leakaudit.findings import Confidence, Evidence, Location, Probe, ProbeKind, Related, Severity
 from leakaudit.scan.rule import Rule, Suspect
 
