@@ -63,3 +63,22 @@ def test_a_tuple_has_no_graph_of_its_own(app: Path) -> None:
     result = mended(app, text, unsafe=True)
     assert result.report.shown
     assert not result.changes
+
+
+def test_what_a_framework_runs_backward_may_be_a_dict(app: Path) -> None:
+    text = """\
+import torch
+
+
+class Module:
+    def __init__(self):
+        self.outputs = []
+
+    def training_step(self, batch, index):
+        log = self.step(batch)
+        self.outputs.append(log)
+        return log
+"""
+    result = mended(app, text, unsafe=True)
+    assert result.report.shown
+    assert not result.changes

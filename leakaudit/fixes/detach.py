@@ -24,7 +24,7 @@ def detached(finding: Finding, module: Module) -> Fix | None:
         value = kept.args[0].value if len(kept.args) == 1 and _adds_one(kept) else None
     else:
         value = kept.value if kept is not None else None
-    if kept is None or value is None or isinstance(value, _DISPLAYS):
+    if kept is None or value is None or isinstance(value, _DISPLAYS) or not _in_sight(finding, module):
         return None
     changed = rewrite(module.tree, {value: _detach})
     keeper = _keeper(kept)
@@ -36,7 +36,14 @@ def detached(finding: Finding, module: Module) -> Fix | None:
             module.text,
         )
     )
-    return module.fix(f"keep `{code(value)}` without its graph", changed, safe=safe)
+    text = " ".join(code(value).split())
+    return module.fix(f"keep `{text}` without its graph", changed, safe=safe)
+
+
+def _in_sight(finding: Finding, module: Module) -> bool:
+    """Tell whether the step itself runs `backward()`; what a framework does it to may be a dict of tensors."""
+    steps = (item.location.line for item in finding.related if item.location.path == module.path)
+    return any("backward" in module.lines[line - 1] for line in steps)
 
 
 def _adds_one(call: cst.Call) -> bool:

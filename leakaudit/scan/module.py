@@ -33,8 +33,8 @@ class Module:
 
     @cached_property
     def lines(self) -> tuple[str, ...]:
-        """The source lines without their ends; line n is at index n - 1."""
-        return tuple(self.text.splitlines())
+        """The source lines without their ends, as a parser counts them; line n is at index n - 1."""
+        return tuple(self.text.replace("\r\n", "\n").replace("\r", "\n").split("\n"))
 
     @cached_property
     def wrapper(self) -> MetadataWrapper:
@@ -83,9 +83,14 @@ class Module:
         return self.wrapper.resolve(ParentNodeProvider).get(node)
 
     def fix(self, description: str, tree: cst.Module, *, safe: bool) -> Fix | None:
-        """Return what turns the file into `tree`, a changed copy of the module's own; None if nothing changes."""
+        """Return what turns the file into `tree`, a changed copy of the module's own; None if nothing changes.
+
+        None as well where the tree does not hold every byte of the text: LibCST loses a form feed before a statement.
+        """
         from leakaudit.scan.edits import between
 
+        if self.tree.code != self.text:
+            return None
         edits = between(self.source, tree.code)
         return Fix(description, safe, edits) if edits else None
 
@@ -97,10 +102,5 @@ class Module:
 
     def _bytes(self, line: int, column: int) -> int:
         """Columns are counted in bytes of UTF-8, as `ast` counts them."""
-        text = self._physical[line - 1] if line <= len(self._physical) else ""
+        text = self.lines[line - 1] if line <= len(self.lines) else ""
         return column if text.isascii() else len(text[:column].encode())
-
-    @cached_property
-    def _physical(self) -> list[str]:
-        """The lines as a parser counts them, which knows no form feed and no U+2028."""
-        return self.text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
