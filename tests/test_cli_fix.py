@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -158,3 +159,12 @@ def test_a_broken_file_among_them_is_told() -> None:
     assert result.exit_code == 2
     assert "broken.py:1: could not be read" in result.stderr
     assert "+++ app.py" in result.stdout
+
+
+def test_an_ordinary_scan_never_imports_libcst(project: Path) -> None:
+    program = (
+        "import sys\nfrom click.testing import CliRunner\nfrom leakaudit.cli.main import cli\n"
+        "result = CliRunner().invoke(cli, ['scan', '--no-cache', '--jobs', '1'])\n"
+        "assert result.exit_code == 1, result.output\nassert 'libcst' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=project, timeout=60)
