@@ -68,7 +68,8 @@ def fetch(package: str, version: str, work: Path) -> Release | None:
             if archive.suffix in (".whl", ".zip"):
                 zipfile.ZipFile(archive).extractall(folder)
             else:
-                tarfile.open(archive).extractall(folder, filter="data")
+                with tarfile.open(archive) as packed:
+                    packed.extractall(folder, filter="data")
     return Release(package, version, folder)
 
 
@@ -167,10 +168,10 @@ def labels(work: Path) -> str:
         "| judged by reading | containers | flagged at high | flagged at high and medium |",
         "|---|---|---|---|",
     ]
-    for verdict in sorted(total):
-        text.append(
-            f"| {verdict} | {total[verdict]} | {flagged['high'][verdict]} | {flagged['high and medium'][verdict]} |"
-        )
+    text += [
+        f"| {verdict} | {total[verdict]} | {flagged['high'][verdict]} | {flagged['high and medium'][verdict]} |"
+        for verdict in sorted(total)
+    ]
     right = {level: sum(flagged[level][v] for v in LEAKS) for level in flagged}
     every = {level: sum(flagged[level].values()) for level in flagged}
     text.append(
