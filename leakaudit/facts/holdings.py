@@ -12,6 +12,8 @@ from leakaudit.facts.model import Holding
 from leakaudit.facts.paths import Exit, Paths
 from leakaudit.facts.resources import MAKER_NAMES, POOL_NAMES, PROVING, WRAPPER
 
+#: Makers that are followed in one function. Each costs a look at all of it, and no one writes so many by hand.
+_MOST = 60
 _NO_MAKERS = frozenset("super cls partial getattr open_binary dict list set tuple str int len".split())
 
 
@@ -27,6 +29,8 @@ def holdings(
             if id(maker) in seen or {*names} & (frame.globals | frame.nonlocals):
                 continue
             seen.add(id(maker))
+            if len(seen) > _MOST:
+                break
             found = _judge(names, maker, flags, frame, function, imports)
             if found is not None:
                 yield found
