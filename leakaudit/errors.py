@@ -27,10 +27,6 @@ class RuleLoadError(LeakAuditError):
     """A rule file cannot be loaded, or breaks the rule contract."""
 
 
-class RuleError(LeakAuditError):
-    """A rule from --rules failed on a file."""
-
-
 class SourceError(LeakAuditError):
     """A source file cannot be read or parsed."""
 

@@ -168,3 +168,10 @@ def test_an_ordinary_scan_never_imports_libcst(project: Path) -> None:
         "assert result.exit_code == 1, result.output\nassert 'libcst' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True, cwd=project, timeout=60)
+
+
+def test_only_what_is_named_is_changed() -> None:
+    Path("other.py").write_text(SAFE)
+    assert scan("--fix", "app.py").exit_code == 0
+    assert Path("app.py").read_text() == FIXED
+    assert Path("other.py").read_text() == SAFE

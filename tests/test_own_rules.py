@@ -114,8 +114,20 @@ def test_a_rule_that_fails_is_named(old: str, new: str, line: int) -> None:
     Path("leak_rules/strong_receiver.py").write_text(SYNTACTIC.replace(old, new))
     result = scan()
     assert result.exit_code == 2
-    assert f"leak_rules/strong_receiver.py:{line}: " in result.stderr
-    assert "the rule ACME1 failed on app.py" in result.stderr
+    text = " ".join(result.stdout.split())
+    assert f"leak_rules/strong_receiver.py:{line}: " in text
+    assert "the rule ACME1 failed on app.py" in text
+
+
+def test_a_fix_that_fails_is_named() -> None:
+    Path("leak_rules/strong_receiver.py").write_text(
+        SYNTACTIC + "\n    def fix(self, finding, module):\n        1 / 0\n"
+    )
+    result = scan("--select", "ACME1", "--fix")
+    assert result.exit_code == 2
+    text = " ".join(result.stdout.split())
+    assert "the rule ACME1 failed on app.py (ZeroDivisionError" in text
+    assert "2 findings (2 medium)" in text
 
 
 def test_a_file_that_libcst_cannot_parse_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -122,7 +122,10 @@ def again(before: Scan, facts: Mapping[str, FileFacts], sources: Mapping[str, So
     merged = {**before.facts, **facts}
     findings, _ = run_rules(merged, before.basis, sources)
     if before.focus is not None:
-        findings = [f for f in findings if before.focus.concerns(f)]
+        told_before = {(f.location.path, f.fingerprint) for f in before.report.findings}
+        findings = [
+            f for f in findings if before.focus.concerns(f) or (f.location.path, f.fingerprint) in told_before
+        ]
     lines = sum(merged[path].lines for path in before.files if path in merged)
     report = replace(before.report, findings=tuple(findings), lines=lines)
     return replace(before, report=report, facts=merged, outcome=None)

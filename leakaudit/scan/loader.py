@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import importlib.util
 import re
@@ -12,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
 
-from leakaudit.errors import LeakAuditError, RuleError, RuleLoadError
+from leakaudit.errors import RuleLoadError
 from leakaudit.findings.report import FileError
 from leakaudit.scan.rule import Rule
 from leakaudit.scan.rulepage import parse_page
@@ -52,21 +51,6 @@ def load_rules(extra_dirs: Iterable[str | Path] = ()) -> tuple[Rule, ...]:
         raise RuleLoadError(f"no rules in {builtin_rules_dir()}", "reinstall leakaudit")
     _refuse_doubles(found)
     return tuple(sorted((cls() for cls in found), key=lambda rule: rule.code))
-
-
-@contextlib.contextmanager
-def blaming(rule: Rule, path: str) -> Iterator[None]:
-    """Name file and line of a user's rule that fails while it looks at the file at `path`."""
-    try:
-        yield
-    except LeakAuditError:
-        raise
-    except Exception as error:
-        if not type(rule).__module__.startswith(_USER_MODULES):
-            raise
-        place = _file(type(rule))
-        cause = f"{place}:{_line_of(error, place)}: {type(error).__name__}: {error}"
-        raise RuleError(cause, f"the rule {rule.code} failed on {path or 'the project'}") from error
 
 
 def failure_of(rule: Rule, error: Exception, path: str) -> FileError:

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field, replace
 from leakaudit.errors import SourceError
 from leakaudit.facts.extract import extract
 from leakaudit.facts.model import FileFacts
-from leakaudit.findings import Finding
-from leakaudit.findings.report import Report
+from leakaudit.findings import Finding, Fix
+from leakaudit.findings.report import FileError, Report
 from leakaudit.scan.api import Scan, again
 from leakaudit.scan.edits import apply, overlap
-from leakaudit.scan.loader import blaming
+from leakaudit.scan.loader import failure_of
 from leakaudit.scan.module import Module
+from leakaudit.scan.rule import Rule
 from leakaudit.source import SourceFile, decode
 
 #: Fixes that touch each other wait for the next round; more rounds than this mean that they breed.
@@ -55,7 +56,8 @@ def mend(scan: Scan, decide: Decide, *, unsafe: bool = False) -> Mended:
         offers = work.offers()
     by_key = {_key(item): item for item in offers}
     findings = tuple(by_key.get(_key(item), item) for item in work.report.findings)
-    report = replace(work.report, findings=findings, fixed=tuple(work.fixed))
+    errors = (*work.report.errors, *work.errors)
+    report = replace(work.report, findings=findings, fixed=tuple(work.fixed), errors=errors)
     return Mended(report, tuple(Change(work.first[path], now) for path, now in work.sources.items()))
 
 
@@ -71,6 +73,7 @@ class _Work:
     fixed: list[Finding] = field(default_factory=list)
     refused: set[_Key] = field(default_factory=set)
     alone: set[str] = field(default_factory=set)
+    errors: list[FileError] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.report = self.decide(self.scan)
@@ -79,21 +82,27 @@ class _Work:
         """Return the shown findings that have a fix, which is set."""
         rules = {rule.code: rule for rule in self.scan.basis.rules}
         modules: dict[str, Module] = {}
+        named = frozenset(self.scan.files)
         found = []
         for finding in self.report.shown:
-            path, rule = finding.location.path, rules[finding.rule]
-            if _key(finding) in self.refused:
-                continue
-            module = modules.setdefault(path, Module(path, self.sources.get(path)))
-            try:
-                with blaming(rule, path):
-                    fix = rule.fix(finding, module)
-            except SourceError:
-                continue
-            if fix is not None:
-                self.first.setdefault(path, module.source)
-                found.append(replace(finding, fix=fix))
+            path = finding.location.path
+            if path in named and _key(finding) not in self.refused:
+                module = modules.setdefault(path, Module(path, self.sources.get(path)))
+                fix = self._fix(rules[finding.rule], finding, module)
+                if fix is not None:
+                    self.first.setdefault(path, module.source)
+                    found.append(replace(finding, fix=fix))
         return found
+
+    def _fix(self, rule: Rule, finding: Finding, module: Module) -> Fix | None:
+        try:
+            return rule.fix(finding, module)
+        except SourceError:  # LibCST is stricter than CPython
+            return None
+        except Exception as error:  # a rule is foreign code; the others go on
+            self.refused.add(_key(finding))
+            self.errors.append(failure_of(rule, error, module.path))
+            return None
 
     def attempt(self, chosen: Iterable[Finding]) -> None:
         """Apply what does not overlap, scan again, and take back what did not help."""
