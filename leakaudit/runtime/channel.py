@@ -38,7 +38,11 @@ class Channel:
 
     def _create(self, name: str, flags: int) -> int:
         descriptor = os.open(name, flags | _MAKE, 0o600, dir_fd=self._folder)
-        _give(descriptor, self._owner)
+        try:
+            _give(descriptor, self._owner)
+        except OSError:
+            os.close(descriptor)
+            raise
         return descriptor
 
     def put(self, name: str, content: bytes) -> None:
