@@ -26,6 +26,14 @@ def test_it_is_replaced(file: Path) -> None:
     assert os.listdir(file.parent) == ["app.py"]
 
 
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can give files away")
+def test_the_owner_stays(file: Path) -> None:
+    os.chown(file, 12345, 12346)
+    write_source(str(file), b"old", b"new")
+    status = file.stat()
+    assert (status.st_uid, status.st_gid) == (12345, 12346)
+
+
 def test_what_changed_meanwhile_is_not_overwritten(file: Path) -> None:
     file.write_bytes(b"edited")
     with pytest.raises(SourceError, match="was changed while it was being fixed: run leakaudit again"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from pathlib import Path
@@ -28,8 +29,16 @@ def _replace(target: Path, data: bytes) -> None:
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(data)
-        draft.chmod(target.stat().st_mode & 0o7777)
+        _take_after(draft, target.stat())
         draft.replace(target)
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
+
+
+def _take_after(draft: Path, status: os.stat_result) -> None:
+    """Give a file another one's owner, as far as we may, and mode."""
+    if hasattr(os, "chown"):
+        with contextlib.suppress(OSError):
+            os.chown(draft, status.st_uid, status.st_gid)
+    draft.chmod(status.st_mode & 0o7777)
