@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 
 
@@ -10,14 +11,16 @@ class Modules:
 
     A file answers to a dotted import when the whole dotted name is the tail of its path (`a.b` is `x/a/b.py` or
     `x/a/b/__init__.py`); a single name only within the importing file's own folder, or at the folder that the scan starts from.
+    Paths count in full, so that a package is known by its name even to who stands inside it.
     """
 
     def __init__(self, paths: Iterable[str]) -> None:
+        self._here = _parts(os.getcwd())  # noqa: PTH109
         self._by_last: dict[str, list[tuple[str, ...]]] = {}
         self._paths: dict[tuple[str, ...], str] = {}
         packages = set()
         for path in paths:
-            parts = tuple(path.removesuffix(".py").removesuffix(".pyw").split("/"))
+            parts = self._full(path.removesuffix(".py").removesuffix(".pyw"))
             if parts[-1] == "__init__":
                 parts = parts[:-1]
                 packages.add(parts)
@@ -32,7 +35,7 @@ class Modules:
         known = self._names.get(path)
         if known is not None:
             return known
-        parts = tuple(path.removesuffix(".py").removesuffix(".pyw").split("/"))
+        parts = self._full(path.removesuffix(".py").removesuffix(".pyw"))
         if parts[-1] == "__init__":
             parts = parts[:-1]
         start = len(parts) - 1
@@ -53,7 +56,7 @@ class Modules:
     def _locate(self, dotted: str, importer: str) -> tuple[str, str] | None:
         level = len(dotted) - len(dotted.lstrip("."))
         names = tuple(n for n in dotted[level:].split(".") if n)
-        folder = tuple(importer.split("/")[:-1])
+        folder = self._full(importer)[:-1]
         if level:
             base = folder[: len(folder) - (level - 1)] if level > 1 else folder
             inside = self._paths.get(base)
@@ -69,7 +72,12 @@ class Modules:
             if matches:
                 best = max(matches, key=lambda p: _shared(p, folder))
                 return self._paths[best], ".".join(names[end:])
-        return self._longest((), names)
+        return self._longest(self._here, names)
+
+    def _full(self, path: str) -> tuple[str, ...]:
+        if ".." in path or os.sep != "/":
+            return _parts(os.path.abspath(path))  # noqa: PTH100
+        return _parts(path) if path.startswith("/") else (*self._here, *path.split("/"))
 
     def _longest(self, base: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, str] | None:
         for end in range(len(names), 0, -1):
@@ -77,6 +85,10 @@ class Modules:
             if path is not None:
                 return path, ".".join(names[end:])
         return None
+
+
+def _parts(path: str) -> tuple[str, ...]:
+    return tuple(path.replace(os.sep, "/").split("/"))
 
 
 def _shared(parts: tuple[str, ...], folder: tuple[str, ...]) -> int:

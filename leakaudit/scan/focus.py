@@ -22,13 +22,11 @@ class Focus:
     named: tuple[str, ...]
 
     def whole(self, exclude: Sequence[str], base: str) -> tuple[str, ...]:
-        """Return the project's files with the named ones among them, each spelled as it was named."""
-        spelled = {os.path.abspath(path): path for path in self.named}  # noqa: PTH100
-        found = [spelled.pop(os.path.abspath(path), path) for path in self._below(exclude, base)]  # noqa: PTH100
-        return (*found, *spelled.values())
-
-    def _below(self, exclude: Sequence[str], base: str) -> tuple[str, ...]:
-        return discover([self.root], exclude, base=base).files
+        """Return the project's files, the named ones among them even if they are excluded."""
+        found = discover([self.root], exclude, base=base).files
+        if self.root.startswith(".."):
+            found = tuple(os.path.relpath(path).replace(os.sep, "/") for path in found)
+        return tuple(dict.fromkeys((*found, *self.named)))
 
     def concerns(self, finding: Finding) -> bool:
         """Tell whether a named file has a part in a finding: it stands there, or some of its evidence does."""
@@ -48,7 +46,10 @@ class Focus:
 
 
 def focus_on(paths: Sequence[str]) -> Focus | None:
-    """Return the focus of a scan of these files; None where no project lies around them."""
+    """Return the focus of a scan of these files; None where no project lies around them.
+
+    Where one of them is absolute, all are, else they start from the current folder.
+    """
     try:
         folder = os.path.commonpath([os.path.dirname(os.path.abspath(path)) for path in paths])  # noqa: PTH100, PTH120
     except ValueError:  # on different drives
@@ -58,7 +59,8 @@ def focus_on(paths: Sequence[str]) -> Focus | None:
         return None
     if any(map(os.path.isabs, paths)):
         return Focus(str(root), tuple(os.path.abspath(path) for path in paths))  # noqa: PTH100
-    return Focus(os.path.relpath(root).replace(os.sep, "/"), tuple(paths))
+    named = tuple(os.path.relpath(path).replace(os.sep, "/") for path in paths)
+    return Focus(os.path.relpath(root).replace(os.sep, "/"), named)
 
 
 def project_root(folder: Path) -> Path | None:
