@@ -153,7 +153,7 @@ class Lifetimes:
         methods = {m for p in self._project.mro(place) for m in (self._project.class_at(p) or cls).methods}
         loops = [
             f
-            for m in methods
+            for m in sorted(methods)
             if (at := self._project.method(place, m)) is not None
             and (f := self._project.function(*at)) is not None
             and f.forever
