@@ -34,15 +34,17 @@ class Closings:
     def _is_class(self, path: str, cls: str) -> bool:
         return bool(cls) and self._project.class_at(Place(path, cls)) is not None
 
-    def is_closed(self, cls: Place, attribute: str, resource: Resource) -> bool:
-        """Tell whether any code of the project closes that attribute of a class, or hands its closer on."""
-        own, _ = self._ended
+    def methods(self, cls: Place, attribute: str) -> set[str]:
+        """Return the methods that are called on an attribute of a class, or passed along, as far as names tell."""
+        own, loose = self._ended
         project = self._project
         related = (*project.mro(cls), *project.subclasses.get(cls, ()))
-        methods = {method for place in related for method in own.get((place, attribute), ())}
-        return any(closes(method, resource) for method in methods) or self.is_closed_elsewhere(
-            cls, attribute, resource
-        )
+        found = {method for place in related for method in own.get((place, attribute), ())}
+        return found | {m for path, m in loose.get(attribute, ()) if self._is_near(path, cls.path)}
+
+    def is_closed(self, cls: Place, attribute: str, resource: Resource) -> bool:
+        """Tell whether any code of the project closes that attribute of a class, or hands its closer on."""
+        return any(closes(method, resource) for method in self.methods(cls, attribute))
 
     def is_closed_elsewhere(self, cls: Place, attribute: str, resource: Resource) -> bool:
         """Tell whether code that sees the object from outside, as far as names tell, closes that attribute."""

@@ -36,7 +36,7 @@ _RUNNING = re.compile(
     r"(^|[^a-z])(running|is_running|alive|active|stop|stopped|stopping|shutdown|closed|closing|done|finished|connected|exit|quit|terminate|keep_\w+|is_set|should_\w+|_?run)([^a-z]|$)"
 )
 _CHANGING = frozenset(SHRINK_METHODS | CLEAR_METHODS | set(GROW_METHODS))
-_CALLBACKS = frozenset(SHRINK_METHODS | CLEAR_METHODS | {"append", "add", "put_nowait", "appendleft"})
+_CALLBACKS = frozenset(SHRINK_METHODS | CLEAR_METHODS | {"append", "add", "put", "put_nowait", "appendleft"})
 _METHODS = frozenset(_CHANGING | QUEUE_TAKE | set(_READ_METHODS))
 _HEAP_GROWTH = frozenset(("heappush", "heappushpop", "insort", "insort_left", "insort_right"))
 _HELPERS = _HEAP_GROWTH | {"heappop", "setattr", "delattr"}
