@@ -40,7 +40,7 @@ _CALLBACKS = frozenset(SHRINK_METHODS | CLEAR_METHODS | {"append", "add", "put",
 _METHODS = frozenset(_CHANGING | QUEUE_TAKE | set(_READ_METHODS))
 _HEAP_GROWTH = frozenset(("heappush", "heappushpop", "insort", "insort_left", "insort_right"))
 _HELPERS = _HEAP_GROWTH | {"heappop", "setattr", "delattr"}
-_REMEMBERED = INTERESTING_CALLS | MAKER_NAMES | POOL_NAMES | PROVING | {"cls", "partial"}
+_REMEMBERED = INTERESTING_CALLS | MAKER_NAMES | POOL_NAMES | PROVING | {"cls", "partial", "writelines"}
 _LEAVES = (ast.Constant, ast.Pass, ast.Break, ast.Continue)
 _MARKS = (ast.expr_context, ast.boolop, ast.operator, ast.unaryop, ast.cmpop)
 
@@ -385,7 +385,8 @@ class Walk:
                 self.event(path, Op.GROW, "[]=", node, target.slice, value)
         elif isinstance(target, (ast.Tuple, ast.List)):
             for element in target.elts:
-                self.assign(element, value if isinstance(value, ast.Call) else ast.Constant(None), node)
+                made = value.value if isinstance(value, ast.Await) else value
+                self.assign(element, value if isinstance(made, ast.Call) else ast.Constant(None), node)
         elif isinstance(target, ast.Starred):
             self.assign(target.value, value, node)
 
