@@ -23,7 +23,9 @@ class Closings:
         for path, facts in self._project.files.items():
             for function in facts.functions:
                 for name in (*function.calls, *function.refs):
-                    owner, _, method = name.rpartition(".")
+                    owner, dot, method = name.rpartition(".")
+                    if not dot:
+                        continue
                     cls, _, attribute = owner.partition(":")[2].rpartition(".")
                     if owner.startswith(("i:", "c:")) and self._is_class(path, cls):
                         own.setdefault((Place(path, cls), attribute), set()).add(method)

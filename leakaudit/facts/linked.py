@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from leakaudit.facts.model import Container, Event
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Something that stands in a file: `path` and a class qualname, function index or owner."""
 
     path: str

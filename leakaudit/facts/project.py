@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -235,14 +235,26 @@ class Project:
         for place in found:
             if place.name[0] in "ic":
                 by_name.setdefault(place.name.rpartition(".")[2], []).append(place)
+        names = self._names_of(found)
         for path, facts in self.files.items():
+            targets: dict[str, list[tuple[Place, bool]]] = {}
+            for owner in {*(event.owner for event in facts.events), *facts.uses}:
+                if owner.rpartition(":")[2].rpartition(".")[2] in names:
+                    targets[owner] = self._targets(owner, path, found, by_name)
             for event in facts.events:
-                for place, sure in self._targets(event.owner, path, found, by_name):
+                for place, sure in targets.get(event.owner, ()):
                     found[place].seen.append(Seen(path, event, sure))
             for owner, mask in facts.uses.items():
-                for place, _ in self._targets(owner, path, found, by_name):
+                for place, _ in targets.get(owner, ()):
                     found[place].uses |= mask
         return found
+
+    def _names_of(self, places: Iterable[Place]) -> set[str]:
+        """The names by which something may mean one of the containers: their own, and all that are given on import."""
+        names = {place.name.rpartition(":")[2].rpartition(".")[2] for place in places}
+        for facts in self.files.values():
+            names.update(name for name, dotted in facts.imports.items() if dotted.rpartition(".")[2] != name)
+        return names
 
     def _targets(
         self, owner: str, path: str, found: Mapping[Place, Subject], by_name: Mapping[str, list[Place]]
@@ -314,11 +326,14 @@ class Project:
 
     def _split_class(self, rest: str, path: str) -> tuple[Place | None, list[str]]:
         """Split `Outer.Inner.a.b` into the class and the attributes."""
-        parts = rest.split(".")
-        for end in range(len(parts) - 1, 0, -1):
-            place = Place(path, ".".join(parts[:end]))
+        name, _, last = rest.rpartition(".")
+        attributes = [last]
+        while name:
+            place = Place(path, name)
             if place in self._classes:
-                return place, parts[end:]
+                return place, attributes
+            name, _, last = name.rpartition(".")
+            attributes.insert(0, last)
         return None, []
 
     def _attribute(self, cls: Place, attributes: list[str], found: Mapping[Place, Subject]) -> Place | None:
@@ -370,16 +385,27 @@ class Project:
         for path, facts in self.files.items():
             levels = [(i, f.calls, f.refs, f.loop_calls) for i, f in enumerate(facts.functions)]
             levels.append((-1, facts.module_calls, facts.module_refs, ()))
+            known: dict[str, tuple[str, int] | None] = {}
             for index, calls, refs, looped in levels:
                 for name in calls:
-                    target = self.callee(name, path, index)
+                    target = self._known_callee(name, path, index, known)
                     if target is not None:
                         found.setdefault(target, []).append(Caller(path, index, looped=name in looped))
                 for name in refs:
-                    target = self.callee(name, path, index) if name not in calls else None
-                    if target is not None and not self.is_class(name, path):
+                    target = self._known_callee(name, path, index, known)
+                    if target is not None and name not in calls and not self.is_class(name, path):
                         found.setdefault(target, []).append(Caller(path, index, passed=True))
         return found
+
+    def _known_callee(
+        self, name: str, path: str, caller: int, known: dict[str, tuple[str, int] | None]
+    ) -> tuple[str, int] | None:
+        """Ask `callee` once for each name in a file; only locals mean something else in every function."""
+        if name.startswith("l:"):
+            return self.callee(name, path, caller)
+        if name not in known:
+            known[name] = self.callee(name, path, caller)
+        return known[name]
 
     def is_class(self, name: str, path: str) -> bool:
         """Tell whether an owner-style name means a class of the project."""
@@ -433,20 +459,18 @@ class Project:
     @cached_property
     def named_functions(self) -> set[str]:
         """The last parts of everything that is called, passed along or stored as a bound method, anywhere."""
-        found: set[str] = set()
+        names: set[str] = set()
+        stored: set[str] = set()
         for facts in self.files.values():
             for function in facts.functions:
-                found.update(
-                    n.rpartition(".")[2].rpartition(":")[2] for n in (*function.calls, *function.refs)
-                )
-            found.update(
-                n.rpartition(".")[2].rpartition(":")[2] for n in (*facts.module_calls, *facts.module_refs)
-            )
-            for _, tags, _, _ in facts.stored:
-                found.update(
-                    t.rpartition(".")[2] for t in tags.split("|") if t.startswith(("bound:", "attr:"))
-                )
-        return found
+                names.update(function.calls, function.refs)
+            names.update(facts.module_calls, facts.module_refs)
+            stored.update(tags for _, tags, _, _ in facts.stored)
+        bound = (t for tags in stored for t in tags.split("|") if t.startswith(("bound:", "attr:")))
+        return {
+            *(name.rpartition(".")[2].rpartition(":")[2] for name in names),
+            *(tag.rpartition(".")[2] for tag in bound),
+        }
 
     @cached_property
     def constructions(self) -> dict[Place, list[tuple[str, Call]]]:
