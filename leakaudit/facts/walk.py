@@ -379,7 +379,7 @@ class Walk:
             if isinstance(target.slice, ast.Slice):
                 op = Op.CLEAR if _is_empty(value) and not _has_bounds(target.slice) else Op.TRIM
                 self.event(path, op, "[:]=", node, target.slice, value)
-            elif rebuilds(value, f"{path}[]"):
+            elif rebuilds(self._defined(value), f"{path}[]"):
                 self.event(f"{path}[]", Op.TRIM, "=", node, None, value)
             else:
                 self.event(path, Op.GROW, "[]=", node, target.slice, value)
@@ -403,6 +403,11 @@ class Walk:
             self.all_names = tuple(
                 e.value for e in value.elts if isinstance(e, ast.Constant) and isinstance(e.value, str)
             )
+
+    def _defined(self, value: ast.AST) -> ast.AST:
+        """What a local name was bound to last, else the expression itself."""
+        known = self.frame.definitions.get(value.id) if isinstance(value, ast.Name) else None
+        return known[-1] if known else value
 
     def visit_AugAssign(self, node: ast.AugAssign) -> None:
         self.visit(node.value)
