@@ -7,7 +7,17 @@ from dataclasses import dataclass, field
 
 from leakaudit.facts.answers import words
 from leakaudit.facts.expressions import dotted, short_text
-from leakaudit.facts.resources import BORROWERS, CLOSERS, CLOSING_WORDS, HARMLESS, LENDING, READS, STARTERS
+from leakaudit.facts.resources import (
+    BORROWERS,
+    CLOSERS,
+    CLOSING_WORDS,
+    HARMLESS,
+    LENDING,
+    READS,
+    REAPERS,
+    STARTED,
+    STARTERS,
+)
 
 _SHADES = (ast.Compare, ast.UnaryOp, ast.BinOp, ast.JoinedStr, ast.FormattedValue, ast.Slice)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp)
@@ -41,7 +51,7 @@ class Effects:
     """
 
     names: set[str]
-    maker: ast.AST
+    maker: ast.Call
     lent: bool
     containers: frozenset[str]
     uses: list[str] = field(default_factory=list)
@@ -256,7 +266,7 @@ class Effects:
             if name in _ALIASES and role.startswith("name:"):
                 self._adopt(role)
             return
-        if name in CLOSERS:
+        if name in CLOSERS or (name in REAPERS and _name(self.maker) in STARTED):
             self._now.closes = True
             return
         self.uses.append(name)

@@ -10,6 +10,7 @@ from leakaudit.facts.closings import Closings
 from leakaudit.facts.linked import Place
 from leakaudit.facts.model import Call, Flag, Function
 from leakaudit.facts.ownership import (
+    CHILD,
     Resource,
     Unclosed,
     argument_of,
@@ -64,7 +65,7 @@ def _stored(project: Project) -> Iterator[_Owned]:
             name, _, attribute = owner[2:].rpartition(".")
             cls = project.class_named(name, path)
             made = stored_as(project, path, func, origins) if cls is not None else None
-            if cls is not None and made is not None:
+            if cls is not None and made is not None and made[0].kind != CHILD:
                 yield _Owned(cls, attribute, path, func, line, *made)
 
 

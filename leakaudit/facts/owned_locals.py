@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from leakaudit.facts.answers import words
 from leakaudit.facts.linked import Place
 from leakaudit.facts.model import Flag, Function, Holding
-from leakaudit.facts.ownership import Resource, Unclosed, made_by, teardowns
+from leakaudit.facts.ownership import CHILD, Resource, Unclosed, made_by, teardowns
 from leakaudit.facts.project import Project
 from leakaudit.facts.resources import POOL_NAMES
 from leakaudit.findings import Evidence, Location, Related
@@ -24,6 +24,8 @@ def unclosed(project: Project) -> Iterator[Unclosed]:
         for holding in facts.holdings:
             resource = _resource(project, path, holding)
             if resource is None or (holding.lent and _kept(project, path, holding)):
+                continue
+            if resource.kind == CHILD:
                 continue
             if resource.kind != "figure" or holding.how != "raise" or holding.closed:
                 yield _unclosed(project, path, holding, resource)

@@ -11,6 +11,8 @@ from leakaudit.facts.project import Project
 from leakaudit.facts.resources import CLOSERS, CLOSING_WORDS, MAKERS
 from leakaudit.findings import Evidence, Location, Related
 
+#: The kind of what a rule of its own looks after.
+CHILD = "child process"
 _HOPS = 3
 #: Names that mean the same maker wherever they are imported from.
 _ANYWHERE = {"create_connection": "socket.create_connection", "open_connection": "asyncio.open_connection"}

@@ -126,6 +126,11 @@ MAKERS: dict[str, tuple[str, int]] = {
     "av.open": ("container", 2),
     "serial.Serial": ("port", 2),
     "tempfile.mkstemp": ("descriptor", 2),
+    "subprocess.Popen": ("child process", 1),
+    "multiprocessing.Process": ("child process", 1),
+    "asyncio.create_subprocess_exec": ("child process", 1),
+    "asyncio.create_subprocess_shell": ("child process", 1),
+    "asyncio.subprocess.create_subprocess_exec": ("child process", 1),
     "contextlib.ExitStack": ("exit stack", 2),
     "contextlib.AsyncExitStack": ("exit stack", 2),
 }
@@ -152,6 +157,10 @@ CLOSERS = frozenset(
 CLOSING_WORDS = frozenset(
     "close aclose closes shutdown release disconnect terminate kill dispose destroy cleanup free cancel teardown".split()
 )
+#: What reaps a child process, beyond the closers.
+REAPERS = frozenset("poll wait communicate join is_alive exitcode returncode".split())
+#: The makers of child processes, by the last part of their names.
+STARTED = frozenset("Popen Process create_subprocess_exec create_subprocess_shell".split())
 #: The closers whose call on a local proves that the function owns it.
 PROVING = frozenset("close aclose release shutdown disconnect dispose putconn".split())
 

@@ -11,6 +11,7 @@ from leakaudit.facts.cleanup import BOUND, BY_NAME, CLEAR_ONLY, NONE, PAIRED, Cl
 from leakaudit.facts.linked import Seen, Subject
 from leakaudit.facts.model import Flag, Op
 from leakaudit.facts.project import Project
+from leakaudit.facts.resources import STARTED
 from leakaudit.facts.tables import TASK_CALLS
 from leakaudit.findings import Evidence, Location
 
@@ -19,6 +20,7 @@ _NAMED = frozenset("task tasks future futures fut futs thread threads timer time
 _STOPPING = frozenset(
     "cancel stop shutdown close terminate kill destroy teardown dispose exit aexit del quit abort finalize unload aclose interrupt".split()
 )
+_STARTED = TASK_CALLS | STARTED
 _ACCESSORS = frozenset("get pop popleft popitem setdefault next getattr".split())
 _PUTS = frozenset("append add appendleft insert []= setdefault".split())
 _CLEANUP = {NONE: 2, CLEAR_ONLY: 1, "uncalled": 2, BY_NAME: -3}
