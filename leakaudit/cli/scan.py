@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from leakaudit.scan.api import Scan
     from leakaudit.scan.config import Config
     from leakaudit.scan.fate import Terms
+    from leakaudit.scan.rule import Rule
 
 _LEVELS = ("low", "medium", "high")
 
@@ -38,6 +39,7 @@ class Request:
     write_baseline: str | None
     rules: tuple[str, ...]
     jobs: int
+    dask: str
     no_cache: bool
     no_config: bool
     exit_zero: bool
@@ -79,6 +81,7 @@ def _list(_ctx: click.Context, _param: click.Parameter, value: tuple[str, ...]) 
 @click.option(
     "--jobs", type=click.IntRange(1), default=None, metavar="N", help="Processes.  [default: one per core]"
 )
+@click.option("--dask", default="", metavar="SCHEDULER", help="Extract on the workers of a Dask scheduler.")
 @click.option("--no-cache", is_flag=True, help="Read every file anew.")
 @click.option("--no-config", is_flag=True, help="Ignore [tool.leakaudit] in pyproject.toml.")
 @click.option("--fix", is_flag=True, help="Mend what can be mended safely; report what is left.")
@@ -98,12 +101,14 @@ def _run(request: Request) -> ExitCode:
     from leakaudit.findings import Confidence
     from leakaudit.scan.config import Config, load_config
     from leakaudit.scan.fate import decide
+    from leakaudit.scan.loader import load_rules
 
     _refuse_contradictions(request)
     config = Config() if request.no_config else load_config(request.paths[0])
     threshold = Confidence(request.confidence) if request.confidence else config.confidence
-    done = _examine(request, config)
-    terms = _terms(request, config, threshold)
+    rules = load_rules(request.rules)
+    done = _examine(request, config, rules)
+    terms = _terms(request, config, threshold, rules)
 
     def decided(scan: Scan) -> Report:
         return decide(scan.report, replace(terms, comments=scan.comments, audited=scan.files))
@@ -137,9 +142,10 @@ def _refuse_contradictions(request: Request) -> None:
         raise UsageError("--diff prints a diff and nothing else", "leave --format and --write-baseline out")
 
 
-def _examine(request: Request, config: Config) -> Scan:
+def _examine(request: Request, config: Config, rules: tuple[Rule, ...]) -> Scan:
     from leakaudit.cli.progress import Progress
     from leakaudit.scan.api import ScanOptions, examine
+    from leakaudit.scan.dask import dask_executor
 
     options = ScanOptions(
         select=request.select or config.select,
@@ -151,18 +157,20 @@ def _examine(request: Request, config: Config) -> Scan:
         cache=not request.no_cache,
         tables=config.tables,
         root=config.root,
+        loaded=rules,
     )
-    with Progress("scanning", "files", wanted=not request.quiet) as progress:
-        return examine(request.paths, options, progress)
+    with (
+        dask_executor(request.dask) as executor,
+        Progress("scanning", "files", wanted=not request.quiet) as progress,
+    ):
+        return examine(request.paths, replace(options, executor=executor), progress)
 
 
-def _terms(request: Request, config: Config, threshold: Confidence) -> Terms:
+def _terms(request: Request, config: Config, threshold: Confidence, rules: tuple[Rule, ...]) -> Terms:
     from leakaudit.findings import baseline
     from leakaudit.scan.fate import Terms
-    from leakaudit.scan.loader import load_rules
     from leakaudit.scan.selection import select_rules
 
-    rules = load_rules(request.rules)
     accepted = request.baseline or (str(Path(config.root) / config.baseline) if config.baseline else "")
     return Terms(
         config=config,

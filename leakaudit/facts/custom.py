@@ -5,7 +5,6 @@ All of it is looked up when facts are linked, never while they are extracted, so
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -44,6 +43,8 @@ class Tables:
         values: dict[str, object] = {}
         for key, value in table.items():
             if key not in _READERS:
+                import difflib
+
                 near = difflib.get_close_matches(key.replace("_", "-"), _READERS, 1)
                 hint = f"did you mean `{near[0]}`?" if near else f"known keys: {', '.join(_READERS)}"
                 raise ConfigError(f"unknown key `{key}` in [tool.leakaudit.tables]", hint)

@@ -6,10 +6,10 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from leakaudit.errors import UsageError
 from leakaudit.facts.custom import Tables
@@ -31,6 +31,9 @@ from leakaudit.scan.selection import select_rules
 from leakaudit.scan.versions import findings_version
 from leakaudit.source import SourceFile, discover
 
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
 __all__ = ["Basis", "Scan", "ScanOptions", "again", "examine", "run_rules", "scan", "scan_source"]
 
 Progress = Callable[[int, int], None]
@@ -41,7 +44,7 @@ class ScanOptions:
     """What to scan for and how. `cache_dir` None means the user's own.
 
     `jobs` 0 means as many processes as there are cores; an `executor` takes their place. Unless `alone`, files that
-    are named are linked with the project around them.
+    are named are linked with the project around them. `loaded` are the rules, where the caller has them already.
     """
 
     select: tuple[str, ...] = ()
@@ -57,6 +60,7 @@ class ScanOptions:
     confidence: Confidence = Confidence.LOW  # findings below it are not confirmed, nor returned
     executor: Executor | None = None
     alone: bool = False
+    loaded: tuple[Rule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +103,7 @@ def examine(
     started = time.perf_counter()
     options = options or ScanOptions()
     given = [os.fspath(path) for path in paths]
-    rules = select_rules(load_rules(options.rules_dirs), options.select, options.ignore)
+    rules = select_rules(options.loaded or load_rules(options.rules_dirs), options.select, options.ignore)
     found = discover(given, options.exclude, options.force_exclude, options.root)
     if not found.files and not found.errors and not found.nothing_asked:
         raise UsageError(f"no Python files under {', '.join(given)}", "name a folder or file that holds some")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -57,6 +56,8 @@ def read_table(table: Mapping[str, object], path: Path) -> Config:
     values: dict[str, object] = {}
     for key, value in table.items():
         if key not in _READERS:
+            import difflib
+
             near = difflib.get_close_matches(key.replace("_", "-"), _READERS, 1)
             hint = f"did you mean `{near[0]}`?" if near else f"known keys: {', '.join(_READERS)}"
             raise ConfigError(f"{path}: unknown key `{key}` in [tool.leakaudit]", hint)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +13,8 @@ from leakaudit.errors import SourceError
 from leakaudit.facts.extract import extract
 from leakaudit.facts.model import FileFacts
 from leakaudit.scan.limits import time_limit, without_collections
-from leakaudit.scan.versions import content_key, facts_version
-from leakaudit.source import MAX_BYTES, SourceFile, read_source
+from leakaudit.scan.versions import content_key, facts_version, key_of
+from leakaudit.source import SourceFile, read_source
 
 #: Seconds of processor time that a file may take; the largest that are read at all need about two.
 FILE_SECONDS = 10.0
@@ -36,6 +34,10 @@ class Extracted:
     blob: bytes = b""
     reason: str = ""
     line: int | None = None
+
+    def encoded(self) -> bytes:
+        """Return the facts as bytes, b"" where there are none."""
+        return self.blob or (_encoder.encode(self.facts) if self.facts is not None else b"")
 
 
 #: What travels: key, encoded facts, reason, line.
@@ -57,21 +59,7 @@ def extract_for_sender(paths: Sequence[str], version: str) -> list[Message]:
     if version != facts_version():
         cause = "a worker runs another leakaudit or another Python than this one"
         raise SourceError(cause, "install the same on both sides")
-    return [(e.key, encoded(e), e.reason, e.line) for e in extract_each(paths)]
-
-
-def key_of(path: str) -> str:
-    """Return what a file's content is kept under, "" where it cannot be read."""
-    try:
-        with open(path, "rb") as stream:  # noqa: PTH123  a Path per file costs more than the read
-            return content_key(stream.read(MAX_BYTES + 1))
-    except OSError:
-        return ""
-
-
-def encoded(extracted: Extracted) -> bytes:
-    """Return the facts as bytes, b"" where there are none."""
-    return extracted.blob or (_encoder.encode(extracted.facts) if extracted.facts is not None else b"")
+    return [(e.key, e.encoded(), e.reason, e.line) for e in extract_each(paths)]
 
 
 def received(message: Message) -> Extracted:
@@ -102,6 +90,8 @@ def _refuse_chains(source: SourceFile) -> None:
     """Let a child process try what could end this one."""
     if sys.version_info >= (3, 11) or len(source.data) < _CHAIN_BYTES:
         return
+    import subprocess
+
     parse = "import ast, sys; ast.parse(sys.stdin.buffer.read())"
     child = subprocess.run(
         (sys.executable, "-ISc", parse), input=source.data, capture_output=True, check=False
@@ -119,6 +109,8 @@ def _reason(error: SourceError) -> tuple[str, int | None]:
 
 
 def _told(error: Exception) -> str:
+    import traceback
+
     frames = traceback.extract_tb(error.__traceback__)
     place = f", {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
     return f"{type(error).__name__}: {error}{place}"

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import signal
-import threading
 from collections.abc import Callable, Iterator
-from types import FrameType
 
 from leakaudit.errors import SourceError
 
@@ -18,18 +15,24 @@ def time_limit(seconds: float) -> Iterator[Callable[[bool], None]]:
 
     Signals reach only the main thread, and Windows lacks this one: elsewhere there is no limit but that on the size.
     """
+    import signal
+    import threading
+
     if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
         yield lambda _running: None
         return
 
-    def give_up(_number: int, _frame: FrameType | None) -> None:
+    def clock(running: bool) -> None:
+        signal.setitimer(signal.ITIMER_VIRTUAL, seconds if running else 0.0)
+
+    def give_up(_number: int, _frame: object) -> None:
         raise SourceError(f"took longer than {seconds:g} s", "exclude it, or split it up")
 
     before = signal.signal(signal.SIGVTALRM, give_up)
     try:
-        yield lambda running: _set(seconds if running else 0.0)
+        yield clock
     finally:
-        _set(0.0)
+        clock(False)
         signal.signal(signal.SIGVTALRM, before)
 
 
@@ -43,7 +46,3 @@ def without_collections() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
-
-
-def _set(seconds: float) -> None:
-    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)

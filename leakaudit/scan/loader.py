@@ -6,7 +6,6 @@ import hashlib
 import importlib.util
 import re
 import sys
-import traceback
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -88,6 +87,8 @@ def _line_of(error: Exception, path: str) -> int:
     """Return the line of a file that an error speaks of, or comes from."""
     if isinstance(error, SyntaxError) and error.filename == path:
         return error.lineno or 1
+    import traceback
+
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
     return (frames[-1].lineno or 1) if frames else 1
 

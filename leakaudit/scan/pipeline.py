@@ -6,15 +6,19 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, Executor
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from leakaudit.facts.model import FileFacts
 from leakaudit.findings.report import FileError
 from leakaudit.scan.cache import Cache
-from leakaudit.scan.extraction import Extracted, encoded, extract_each, extract_for_sender, key_of, received
 from leakaudit.scan.records import FileRecord
-from leakaudit.scan.versions import facts_version
+from leakaudit.scan.versions import facts_version, key_of
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    from leakaudit.scan.extraction import Extracted
 
 #: From how many files to extract on it pays to start processes.
 WORTH_WORKERS = 60
@@ -126,7 +130,7 @@ class _Collection:
         if extracted.facts is not None:
             self._put(path, extracted.key, extracted.facts)
             if cache is not None:
-                self.fresh[extracted.key] = encoded(extracted)
+                self.fresh[extracted.key] = extracted.encoded()
             if cache is not None and len(self.fresh) >= _STORED_AT_ONCE:
                 cache.store(self.fresh)
                 self.fresh = {}
@@ -145,6 +149,12 @@ class _Collection:
 
 
 def _extract_all(paths: Sequence[str], workers: Workers) -> Iterator[Extracted]:
+    if not paths:
+        return
+    from leakaudit.scan.extraction import (
+        extract_each,
+    )  # with all that walks a tree: most scans read nothing new
+
     if workers.executor is not None:
         yield from spread(paths, workers.executor)
     elif workers.jobs > 1 and len(paths) >= WORTH_WORKERS:
@@ -158,6 +168,10 @@ def _extract_all(paths: Sequence[str], workers: Workers) -> Iterator[Extracted]:
 
 def spread(paths: Sequence[str], executor: Executor) -> Iterator[Extracted]:
     """Extract through any executor; only paths go out, only facts come back."""
+    from concurrent.futures import BrokenExecutor
+
+    from leakaudit.scan.extraction import extract_each, extract_for_sender, received
+
     chunks = [tuple(paths[start : start + _CHUNK]) for start in range(0, len(paths), _CHUNK)]
     pending = deque(
         (chunk, executor.submit(extract_for_sender, tuple(map(os.path.abspath, chunk)), facts_version()))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -40,6 +39,8 @@ def matches(selector: str, code: str, name: str) -> bool:
 
 def unknown_rule(selector: str, rules: Iterable[Rule]) -> UsageError:
     """Return the error for a selector that no rule answers to, with the nearest codes and names."""
+    import difflib
+
     words = [word for rule in rules for word in (rule.code, rule.name)]
     near = difflib.get_close_matches(selector, words, 3, 0.5) or difflib.get_close_matches(
         selector.upper(), words, 3, 0.5

@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from leakaudit import __version__
+from leakaudit.source import MAX_BYTES
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 _IMPORT = re.compile(rb"^\s*from leakaudit\.([\w.]+) import ([\w, ]+)", re.MULTILINE)
@@ -24,6 +25,15 @@ def facts_version() -> str:
 def content_key(data: bytes) -> str:
     """Return what a file's facts are kept under: its content, leakaudit's facts code, the Python that parsed it."""
     return hashlib.blake2b(data, digest_size=16, key=facts_version().encode()).hexdigest()
+
+
+def key_of(path: str) -> str:
+    """Return what a file's content is kept under, "" where it cannot be read."""
+    try:
+        with open(path, "rb") as stream:  # noqa: PTH123  a Path per file costs more than the read
+            return content_key(stream.read(MAX_BYTES + 1))
+    except OSError:
+        return ""
 
 
 def findings_version(rules_folders: Iterable[Path]) -> str:
