@@ -39,9 +39,23 @@ def _resource(project: Project, path: str, holding: Holding) -> Resource | None:
     name = text.rpartition(".")[2]
     if name in POOL_NAMES:
         return Resource("connection", 2)
-    if name[:1].isupper() and set(words(name)[-1:]) & _THINGS and scope in ("x", "m"):
+    if (
+        name[:1].isupper()
+        and set(words(name)[-1:]) & _THINGS
+        and scope in ("x", "m")
+        and _really_closes(project, path, text)
+    ):
         return Resource(words(name)[-1], 2)
     return None
+
+
+def _really_closes(project: Project, path: str, name: str) -> bool:
+    """Whether a class of the project does anything when it is closed; classes from outside are believed to."""
+    cls = project.class_named(name, path)
+    if cls is None:
+        return True
+    functions = (project.function(*at) for at in teardowns(project, cls).values())
+    return any(function is not None and function.calls for function in functions)
 
 
 def _kept(project: Project, path: str, holding: Holding) -> bool:

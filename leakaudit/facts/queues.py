@@ -168,13 +168,31 @@ def _local(project: Project, subject: Subject) -> Backlog | None:
             "consumer",
             "elsewhere",
             f"`{name}` takes entries at the pace of whoever reads from it",
-            2,
+            1,
             _place(takes[0]),
         ),
-        Evidence("put", "free", "whoever puts never waits, for the queue has no `maxsize`", 1, _place(put)),
+        _producer(project, put),
         _frequency(project, subject),
     )
     return Backlog(subject, put, "a slow reader lets it grow to the size of all that is written", evidence)
+
+
+def _producer(project: Project, put: Seen) -> Evidence:
+    """A task of its own, or somebody who was given `put`, runs ahead of the reader; a callback only now and then."""
+    feeder = project.function(put.path, put.event.func)
+    started = feeder is not None and any(
+        path == put.path and any(arg.startswith(f"call:{feeder.name}") for arg in call.args[:1])
+        for path, call in project.calls("create_task", "ensure_future", "start_soon", "Thread", "submit")
+    )
+    if started or put.event.flags & Flag.CALLBACK:
+        return Evidence(
+            "put",
+            "ahead",
+            "whoever puts runs by itself and never waits, for the queue has no `maxsize`",
+            2,
+            _place(put),
+        )
+    return Evidence("put", "free", "whoever puts never waits, for the queue has no `maxsize`", 0, _place(put))
 
 
 def _generates(project: Project, seen: Seen) -> bool:
