@@ -21,13 +21,18 @@ _THINGS = frozenset("connection conn client session socket sock pool channel exe
 def unclosed(project: Project) -> Iterator[Unclosed]:
     """Yield the locals that leave their function open."""
     for path, facts in project.files.items():
+        told: set[tuple[int, str, str, int]] = set()
         for holding in facts.holdings:
+            key = (holding.func, holding.name, holding.how, holding.exit_line)
+            if key in told:
+                continue  # the same name, made in another branch
             resource = _resource(project, path, holding)
             if resource is None or (holding.lent and _kept(project, path, holding)):
                 continue
             if resource.kind == CHILD:
                 continue
             if resource.kind != "figure" or holding.how != "raise" or holding.closed:
+                told.add(key)
                 yield _unclosed(project, path, holding, resource)
 
 
@@ -39,23 +44,16 @@ def _resource(project: Project, path: str, holding: Holding) -> Resource | None:
     name = text.rpartition(".")[2]
     if name in POOL_NAMES:
         return Resource("connection", 2)
-    if (
-        name[:1].isupper()
-        and set(words(name)[-1:]) & _THINGS
-        and scope in ("x", "m")
-        and _really_closes(project, path, text)
-    ):
-        return Resource(words(name)[-1], 2)
+    if name[:1].isupper() and set(words(name)[-1:]) & _THINGS and scope in ("x", "m"):
+        cls = project.class_named(text, path)
+        return Resource(words(name)[-1], 2) if cls is None else _of_class(project, cls, words(name)[-1])
     return None
 
 
-def _really_closes(project: Project, path: str, name: str) -> bool:
-    """Whether a class of the project does anything when it is closed; classes from outside are believed to."""
-    cls = project.class_named(name, path)
-    if cls is None:
-        return True
-    functions = (project.function(*at) for at in teardowns(project, cls).values())
-    return any(function is not None and function.calls for function in functions)
+def _of_class(project: Project, cls: Place, kind: str) -> Resource | None:
+    """What a class of the project holds open, if it does anything at all when it is closed."""
+    endings = (project.function(*at) for at in teardowns(project, cls).values())
+    return Resource(kind, 1) if any(f is not None and f.calls for f in endings) else None
 
 
 def _kept(project: Project, path: str, holding: Holding) -> bool:

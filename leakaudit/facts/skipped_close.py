@@ -38,7 +38,11 @@ def _by_cancel(project: Project, path: str, skipped: Skipped) -> Unclosed:
     assert function is not None
     place = Location(path, skipped.line, skipped.column)
     holder, _, method = skipped.callee.partition(":")[2].rpartition(".")
-    name = holder.rpartition(".")[2] or method
+    name = (
+        "self"
+        if skipped.text.startswith("self.") and skipped.text.count(".") == 1
+        else holder.rpartition(".")[2] or method
+    )
     reason = f"`except Exception` lets CancelledError pass, so a cancelled `{function.name}` never runs `{skipped.text}`"
     context = project.contexts.of_function(path, skipped.func)
     evidence = (
@@ -46,13 +50,13 @@ def _by_cancel(project: Project, path: str, skipped: Skipped) -> Unclosed:
         Evidence("context", context.value, context.reason, _CONTEXT.get(context.value, 0)),
     )
     symbol = f"{project.module_name(path)}.{function.qualname}.<locals>.{name}"
-    why = f"is left open when `{function.name}` is cancelled"
+    why = f"is not ended when `{function.name}` is cancelled: `{skipped.text}` is skipped"
     related = (
         Related(
             Location(path, function.line, function.column), f"`{function.name}` may be cancelled at any await"
         ),
     )
-    return Unclosed(path, place, symbol, name, Resource("object", 1), why, evidence, related, "cancel")
+    return Unclosed(path, place, symbol, name, Resource("resource", 1), why, evidence, related, "cancel")
 
 
 def _after_shutdown(project: Project, path: str, close: Call) -> Unclosed | None:
