@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import lru_cache
 
 from leakaudit.facts.expressions import dotted, short_text
 from leakaudit.facts.tables import BOUNDED_SUFFIXES, CONTAINER_CALLS, LOCK_CALLS, WEAK_CALLS
@@ -25,13 +26,7 @@ def is_container(node: ast.AST) -> bool:
     if kind in _LITERALS:
         return True
     if kind is ast.Call:
-        name = _last(node.func)  # type: ignore[attr-defined]
-        return (
-            name in CONTAINER_CALLS
-            or name in _FIELD_CALLS
-            or name in _TRAITS
-            or name.endswith(BOUNDED_SUFFIXES)
-        )
+        return _makes_one(_last(node.func))  # type: ignore[attr-defined]
     if kind is ast.BoolOp:
         return is_container(node.values[-1])  # type: ignore[attr-defined]
     if kind is ast.IfExp:
@@ -39,6 +34,14 @@ def is_container(node: ast.AST) -> bool:
     if kind is ast.BinOp:
         return isinstance(node.left, ast.List) or isinstance(node.right, ast.List)  # type: ignore[attr-defined]
     return False
+
+
+@lru_cache(maxsize=4096)
+def _makes_one(name: str) -> bool:
+    """Decide by the last part of a callee; code bases use few different ones."""
+    return (
+        name in CONTAINER_CALLS or name in _FIELD_CALLS or name in _TRAITS or name.endswith(BOUNDED_SUFFIXES)
+    )
 
 
 def describe(node: ast.AST) -> tuple[str, str, str, bool, int, str, bool]:

@@ -27,6 +27,7 @@ from leakaudit.findings import suppression
 from leakaudit.source.classify import is_generated
 
 _KEPT = ("i:", "c:", "m:", "x:", "t:", "?:")
+_LASTING = frozenset(("i:", "c:", "m:", "x:"))
 _FOREIGN = ("x:", "t:", "?:")
 _QUIET_OPS = (Op.MEASURE, Op.READ_GROW, Op.ESCAPE)
 
@@ -78,6 +79,7 @@ class _Resolution:
         self._plain_params: dict[str, Param] = {}
         self.has_defaults = False
         self._outside: dict[str, str] = {}  # callees that no function binds
+        self._test_texts: dict[ast.AST, str] = {}
         self._guard_texts: dict[tuple[ast.AST, ...], tuple[str, ...]] = {}
 
     def facts(self, lines: int) -> FileFacts:
@@ -217,7 +219,10 @@ class _Resolution:
 
     def _place(self, path: str, frame: Frame, declared: set[str]) -> tuple[str, int, bool] | None:
         """Return (owner, depth, reached through an alias) of what an event happens to, None for what is not kept."""
-        owner, depth = _strip(owner_of(frame, path, self.imports))
+        owner = owner_of(frame, path, self.imports)
+        depth = 0
+        if "[]" in owner:
+            owner, depth = _strip(owner)
         if owner.startswith("l:"):
             if owner not in declared:
                 owner = self._default_owner(frame, path, declared) if self.has_defaults else ""
@@ -267,10 +272,18 @@ class _Resolution:
 
     def _guards(self, guards: tuple[ast.AST, ...]) -> tuple[str, ...]:
         """The tests as text; neighbours share them."""
+        if not guards:
+            return ()
         texts = self._guard_texts.get(guards)
         if texts is None:
-            texts = self._guard_texts[guards] = tuple(map(_guard_text, guards))
+            texts = self._guard_texts[guards] = tuple([self._guard(test) for test in guards])
         return texts
+
+    def _guard(self, test: ast.AST) -> str:
+        text = self._test_texts.get(test)
+        if text is None:
+            text = self._test_texts[test] = _guard_text(test)
+        return text
 
     def _default_owner(self, frame: Frame, path: str, declared: set[str]) -> str:
         root = path.partition(".")[0].partition("[")[0]
@@ -444,14 +457,10 @@ class _Resolution:
                 owner = owner_of(frame, path, self.imports)
                 if self.has_defaults and owner.startswith("l:"):
                     owner = self._default_owner(frame, path, declared) or owner
-                if (
-                    owner.startswith(("i:", "c:", "m:", "x:"))
-                    or (owner and owner[-1] == "]")
-                    or owner in declared
-                ):
+                if "[]" in owner:
                     owner = _strip(owner)[0]
-                    if owner.startswith(("i:", "c:", "m:", "x:")) or owner in declared:
-                        uses[owner] = uses.get(owner, 0) | mask
+                if owner[:2] in _LASTING or owner in declared:
+                    uses[owner] = uses.get(owner, 0) | mask
         return uses
 
     def _stored(self) -> list[tuple[str, str, int, int]]:

@@ -130,21 +130,19 @@ def owner_of(frame: Frame, path: str, imports: dict[str, str], hops: int = _ALIA
     else:
         return _owner(frame, path, imports, hops)
     owner = known.get(path)
-    if owner is None:
-        owner = known[path] = _by_head(frame, path, imports, hops, known)
-    return owner
-
-
-def _by_head(frame: Frame, path: str, imports: dict[str, str], hops: int, known: dict[str, str]) -> str:
-    """Resolve `head.rest` by what was found for another `head.`: only __class__ and __dict__ are special."""
+    if owner is not None:
+        return owner
     end = path.find(".") + 1
-    if not end or path.startswith("__", end):
-        return _outward(frame, path, imports, hops)
-    head = path[:end]
-    prefix = known.get(head)
-    if prefix is None:
-        prefix = known[head] = _outward(frame, head + _ANY, imports, hops).removesuffix(_ANY)
-    return prefix + path[end:] if prefix else ""
+    if end and not path.startswith("__", end):  # only __class__ and __dict__ mean more than an attribute
+        head = path[:end]
+        prefix = known.get(head)
+        if prefix is None:
+            prefix = known[head] = _outward(frame, head + _ANY, imports, hops).removesuffix(_ANY)
+        owner = prefix + path[end:] if prefix else ""
+    else:
+        owner = _outward(frame, path, imports, hops)
+    known[path] = owner
+    return owner
 
 
 def _outward(frame: Frame, path: str, imports: dict[str, str], hops: int) -> str:
