@@ -231,6 +231,25 @@ def test_searches_of_a_part_are_not_compared_with_searches_of_the_whole():
     assert verdict.status is Status.NOT_GROWING
 
 
+def test_searches_of_a_part_that_saw_the_same_holders_count_too():
+    rows = samples([row(10 * i) for i in range(10)])
+    watched = Watched((*rows[:2], *(replace(sample, partial="too large") for sample in rows[2:])))
+    (verdict,) = verdicts([ITEMS], watched)
+    assert verdict.status is Status.CONFIRMED
+    assert verdict.samples == 10
+
+
+def test_the_copies_counts_decide_too_where_only_the_first_search_was_of_the_whole():
+    rows = samples([row(32, holders=32), *[row(32, holders=32, fresh=False)] * 7])
+    watched = Watched(
+        (rows[0], *(replace(sample, partial="too large") for sample in rows[1:])),
+        counts=counted(*((50 * i, 100 * i) for i in range(1, 7))),
+    )
+    (verdict,) = verdicts([CELL], watched)
+    assert verdict.status is Status.CONFIRMED
+    assert verdict.entries == (100, 600)
+
+
 def test_suspicious_are_those_that_gained_largest_first():
     big, small = ([row(i, size=i * n) for i in range(8)] for n in (100, 10))
     watched = Watched(samples(small, big, [row(4)] * 8))

@@ -227,17 +227,15 @@ class _Audit:
 
     def _sample_until(self, link: Link, end: float, began: float) -> None:
         due = time.monotonic() + self.options.pace_s
-        counts = (
-            [began + (end - began) * part / COUNTS for part in range(1, COUNTS)]
-            if self._needs_counts()
-            else []
-        )
+        counts = [began + (end - began) * part / COUNTS for part in range(1, COUNTS)]
         while time.monotonic() < end and not link.ended:
             if time.monotonic() >= due:
                 self._sample(link)
                 due = max(due + self.options.pace_s, time.monotonic())
             if counts and time.monotonic() >= counts[0]:
-                self._count(link, counts.pop(0))
+                at = counts.pop(0)
+                if self._needs_counts():
+                    self._count(link, at)
             link.poll()
             self.progress("watch", time.monotonic() - began, end - began)
             time.sleep(POLL_S)

@@ -83,17 +83,27 @@ def judge(number: int, finding: Finding, watched: Watched) -> Verdict:
 
 def track(number: int, kind: ProbeKind, watched: Watched) -> list[tuple[float, Row]]:
     """Return the rows of one probe that can be compared with each other, with their times."""
-    samples = watched.samples
-    if kind in _SEARCHED and not all(sample.partial for sample in samples):
-        # What a search of a part found cannot be compared with what a search of the whole heap did.
-        samples = tuple(sample for sample in samples if not sample.partial)
+    partial = any(sample.partial for sample in watched.samples)
+    samples = _comparable(number, watched.samples) if kind in _SEARCHED else watched.samples
     rows = [(sample.t, sample.rows[number]) for sample in samples if number in sample.rows]
+    held = rows[-1][1].holders if rows else 0
+    if kind in _NEED_FRESH:
+        rows = [(t, row) for t, row in rows if row.fresh]
     counted = [(count.t, count.rows[number]) for count in watched.counts if number in count.rows]
-    partial = any(sample.partial for sample in samples)
-    if partial and counted and counted[-1][1][0] != (rows[-1][1].holders if rows else 0):
+    if partial and counted and (counted[-1][1][0] != held or len(rows) < len(counted)):
         # The search of a part of the heap has missed some; the copies have seen them all.
         return [(t, Row(held, found, None, found, 0, None, 0, fresh=True)) for t, (held, found) in counted]
-    return [(t, row) for t, row in rows if row.fresh] if kind in _NEED_FRESH else rows
+    return rows
+
+
+def _comparable(number: int, samples: Sequence[Sample]) -> tuple[Sample, ...]:
+    """Leave out the searches of a part of the heap that saw other holders than searches of the whole did."""
+    whole = {s.rows[number].holders if number in s.rows else 0 for s in samples if not s.partial}
+    if not whole:
+        return tuple(samples)
+    return tuple(
+        s for s in samples if not s.partial or (number in s.rows and s.rows[number].holders in whole)
+    )
 
 
 def course(kind: ProbeKind, rows: Sequence[tuple[float, Row]]) -> tuple[Growth, str]:
