@@ -307,9 +307,10 @@ class Effects:
 
     def _pass(self, callee: str, role: str) -> None:
         self._now.passed = (*self._now.passed, callee)
-        if role.startswith("name:") and (self.lent or role[5:] in self.containers):
+        made = callee.rpartition(".")[2][:1].isupper()
+        if role.startswith("name:") and ((self.lent and not made) or role[5:] in self.containers):
             self._adopt(role)
-        elif not self.lent or role in ("store", "yield"):
+        elif made or not self.lent or role in ("store", "yield"):
             self._now.gives = True
 
     def _flow(self, role: str) -> None:

@@ -108,7 +108,7 @@ def _judge(
 def _worst(paths: Paths) -> Exit | None:
     if paths.effects.yielded and not paths.closed:
         return None
-    order = {"end": 0, "again": 1, "return": 2}
+    order = {"again": 0, "end": 1, "return": 2}
     left = sorted(paths.left, key=lambda e: (order[e.how], e.line))
     return left[0] if left else paths.risks[0] if paths.risks else None
 

@@ -44,6 +44,7 @@ class _Guard:
 class _Loop:
     node: ast.stmt
     depth: int
+    makes: bool  # the maker stands in it, so that every turn binds the local anew
     breaks: int = 0
     continues: int = 0
 
@@ -126,8 +127,6 @@ class Paths:
 
     def _apply(self, effect: Effect, line: int, state: int) -> int:
         if effect.makes:
-            if _certainly_open(state) and not self.effects.collected:
-                self.left.append(Exit("again", line))
             self._made_in = [loop.node for loop in self._loops]
             state = DONE if effect.gives else OPEN
         elif effect.closes:
@@ -148,10 +147,10 @@ class Paths:
         into = state & (NONE | DONE) if yes == "none" else state & (OPEN | DONE) if yes == "some" else state
         past = state & (NONE | DONE) if no == "none" else state & (OPEN | DONE) if no == "some" else state
         before = self._closes
-        then = self._block(node.body, into or state)
+        then = self._block(node.body, into)
         closes = self._closes > before and bool(then & DONE) and not then & OPEN
         before = self._closes
-        other = self._block(node.orelse, past or state) if node.orelse else past
+        other = self._block(node.orelse, past) if node.orelse else past
         if closes and not node.orelse and other & OPEN:
             other = other & ~OPEN | DONE  # whoever closes under a condition knows when it is his to close
         elif node.orelse and self._closes > before and other & DONE and not other & OPEN and then & OPEN:
@@ -166,11 +165,13 @@ class Paths:
             self._closes += 1
             return DONE if state & OPEN else state
         before = self._closes
-        loop = _Loop(node, len(self._guards))
+        loop = _Loop(node, len(self._guards), any(part is self.effects.maker for part in ast.walk(node)))
         self._loops.append(loop)
         around = state
         for _ in range(2):
-            around |= self._block(node.body, around) | loop.continues
+            out = self._block(node.body, around)
+            self._turn(loop, out, node.body[-1].lineno)
+            around |= out | loop.continues
         self._loops.pop()
         forever = (
             isinstance(node, ast.While) and isinstance(node.test, ast.Constant) and bool(node.test.value)
@@ -187,8 +188,14 @@ class Paths:
             if isinstance(node, ast.Break):
                 loop.breaks |= state
             else:
+                self._turn(loop, state, node.lineno)
                 loop.continues |= state
         return 0
+
+    def _turn(self, loop: _Loop, state: int, line: int) -> None:
+        """The next turn binds the local anew, with this one still open."""
+        if loop.makes and _certainly_open(state) and not self.effects.collected:
+            self.left.append(Exit("again", line))
 
     def _with(self, node: ast.With | ast.AsyncWith, state: int) -> int:
         swallows = False

@@ -1,0 +1,114 @@
+"""On which ways out of a function is a local still open? One small function per shape."""
+
+from __future__ import annotations
+
+import textwrap
+
+import pytest
+
+from leakaudit.facts.extract import extract
+from leakaudit.facts.model import Holding
+
+
+def held(body: str, header: str = "def f(path, other):") -> tuple[Holding, ...]:
+    text = f"import contextlib, socket\n{header}\n" + textwrap.indent(textwrap.dedent(body), "    ")
+    return extract(text).holdings
+
+
+CLOSED = {
+    "finally": "x = open(path)\ntry:\n    return x.read()\nfinally:\n    x.close()",
+    "with": "x = open(path)\nwith x:\n    return x.read()",
+    "closing": "x = socket.socket()\nwith contextlib.closing(x):\n    x.connect(path)",
+    "returned": "x = open(path)\nreturn x",
+    "returned in a tuple": "x = open(path)\nreturn path, x",
+    "stored": "x = open(path)\nother.file = x",
+    "made and stored at once": "other.file = x = open(path)\nother.go()",
+    "put into a dict": "x = open(path)\nother[path] = x",
+    "given to a constructor": "x = open(path)\nreturn Reader(x)",
+    "captured": "x = open(path)\ndef g():\n    return x.read()\nreturn g",
+    "closer handed on": "x = open(path)\nother.callback(x.close)",
+    "entered by a stack": "x = open(path)\nother.enter_context(x)",
+    "closed by a helper": "x = open(path)\ntry:\n    return x.read()\nfinally:\n    close_quietly(x)",
+    "only when it was made": "x = None\ntry:\n    x = open(path)\n    x.read()\nfinally:\n    if x is not None:\n        x.close()",
+    "only when it is his": "x = other\nif other is None:\n    x = open(path)\ntry:\n    x.read()\nfinally:\n    if other is None:\n        x.close()",
+    "closed and raised again": "x = open(path)\ntry:\n    other.go()\nexcept OSError:\n    x.close()\n    raise\nx.close()",
+    "nothing can raise": "x = open(path)\nn = len(path)\nx.close()",
+    "risk is swallowed": "x = open(path)\nwith contextlib.suppress(OSError):\n    other.go()\nx.close()",
+    "closed in the loop": "while True:\n    x = open(path)\n    x.close()",
+    "collected and closed": "xs = []\nfor p in path:\n    x = open(p)\n    xs.append(x)\nfor one in xs:\n    one.close()",
+    "lent to a child": "x = open(path)\ntry:\n    run(['ls'], stdout=x)\nfinally:\n    x.close()",
+    "early return before it is made": "if not path:\n    return None\nx = open(path)\nx.close()",
+    "not made after all": "x = open(path) if path else None\nif x is None:\n    return None\nx.close()",
+}
+
+
+@pytest.mark.parametrize("body", CLOSED.values(), ids=CLOSED)
+def test_these_are_closed_or_somebody_elses(body: str) -> None:
+    assert held(body) == ()
+
+
+OPEN = {
+    "never": ("x = open(path)\ndata = x.read()\nother.put(data)", "end", 3),
+    "one return": ("x = open(path)\nif other:\n    return None\nx.close()", "return", 5),
+    "bound anew at the end of the turn": ("for p in path:\n    x = open(p)\n    x.read()", "again", 5),
+    "return after a use": ("x = open(path)\nreturn x.read()", "return", 4),
+    "bound anew": (
+        "for p in path:\n    x = open(p)\n    if not x.read():\n        continue\n    x.close()",
+        "again",
+        6,
+    ),
+    "foreign risk": ("x = open(path)\nother.go()\nx.close()", "raise", 4),
+    "raised by itself": ("x = open(path)\nif other:\n    raise ValueError(path)\nx.close()", "raise", 5),
+    "late owner": ("x = socket.socket()\nx.connect(path)\nother.sock = x", "raise", 4),
+    "wrong handler": (
+        "x = open(path)\ntry:\n    other.go()\nexcept OSError:\n    raise\nx.close()",
+        "raise",
+        5,
+    ),
+    "yield": ("x = open(path)\nyield 1\nx.close()", "raise", 4),
+    "collected, one fails": (
+        (
+            "xs = []\nfor p in path:\n    x = socket.create_connection(p)\n    xs.append(x)\n"
+            "for one in xs:\n    one.send(path)\nfor one in xs:\n    one.close()"
+        ),
+        "raise",
+        8,
+    ),
+}
+
+
+@pytest.mark.parametrize(("body", "how", "line"), OPEN.values(), ids=OPEN)
+def test_these_are_left_open(body: str, how: str, line: int) -> None:
+    (holding,) = held(body)
+    assert (holding.how, holding.exit_line if how != "end" else 3) == (how, line)
+    assert not holding.lent
+
+
+def test_what_is_passed_on_is_open_only_if_it_is_lent() -> None:
+    (holding,) = held("x = open(path)\nparse_all(x)")
+    assert holding.lent
+    assert holding.passed == ("parse_all",)
+
+
+def test_the_result_of_what_it_is_passed_to_stands_for_it() -> None:
+    (holding,) = held("x = socket.create_connection(path)\nwrapped = wrap(x)\nother.sock = wrapped")
+    assert (holding.how, holding.lent, holding.risk) == ("raise", True, "wrap(x)")
+
+
+def test_what_a_pool_hands_out_has_to_go_back() -> None:
+    (holding,) = held("x = other.get_connection()\nother.go(path)\nother.release(x)")
+    assert (holding.maker, holding.how, holding.closed) == ("?:other.get_connection", "raise", 5)
+
+
+def test_the_second_of_two_is_the_writer_and_the_first_the_figure() -> None:
+    (writer,) = held(
+        "import asyncio\nreader, writer = await asyncio.open_connection(path)\nreturn await reader.read()",
+        "async def f(path):",
+    )
+    assert writer.name == "writer"
+    assert held("from matplotlib import pyplot as plt\nfig, ax = plt.subplots()\nreturn ax") == ()
+
+
+def test_lines_that_may_raise_are_counted() -> None:
+    (holding,) = held("x = open(path)\nother.a()\nother.b()\nlen(path)\nother.c()\nx.close()")
+    assert holding.risks == 3

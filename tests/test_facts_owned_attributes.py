@@ -1,0 +1,113 @@
+"""Is what an attribute holds closed when its object is?"""
+
+from __future__ import annotations
+
+import pytest
+
+from leakaudit.facts.extract import extract
+from leakaudit.facts.owned_attributes import unclosed
+from leakaudit.facts.project import Project
+
+MANAGER = """
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+class Manager:
+    def __init__(self, executor=None):
+        self.executor = {made}
+        self.thread = threading.Thread(target=print)
+
+    def close(self):
+        self.thread.join()
+        {ending}
+"""
+
+
+def found(ending: str, made: str = "ThreadPoolExecutor()", **others: str) -> list[str]:
+    texts = {"manager.py": MANAGER.format(made=made, ending=ending)}
+    texts |= {f"{name}.py": text for name, text in others.items()}
+    return [u.name for u in unclosed(Project({path: extract(text) for path, text in texts.items()}))]
+
+
+def test_an_attribute_that_close_forgets_is_told() -> None:
+    assert found("pass") == ["executor"]
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        "self.executor.shutdown()",
+        "executor = self.executor\n        executor.shutdown()",
+        "executor, self.executor = self.executor, None\n        executor.shutdown()",
+        "shutdown_quietly(self.executor)",
+        "atexit.register(self.executor.shutdown)",
+        "for name in ('executor',):\n            getattr(self, name).close()\n        vars(self)\n        x = getattr(self, 'executor')\n        x.close()",
+    ],
+)
+def test_every_way_to_close_it_is_silence(ending: str) -> None:
+    assert found(ending) == []
+
+
+def test_a_subclass_and_a_module_that_uses_it_may_close_it() -> None:
+    sub = "from manager import Manager\nclass Sub(Manager):\n    def close(self):\n        self.executor.shutdown()\n"
+    user = "def run(manager):\n    manager.executor.shutdown()\n"
+    assert found("pass", sub=sub) == []
+    assert found("pass", manager=MANAGER.format(made="ThreadPoolExecutor()", ending="pass") + user) == []
+
+
+def test_what_may_be_the_callers_own_is_less_sure() -> None:
+    facts = {"manager.py": extract(MANAGER.format(made="executor or ThreadPoolExecutor()", ending="pass"))}
+    (mine,) = unclosed(Project(facts))
+    assert {"fact": "owner", "weight": -2}.items() <= {
+        "fact": mine.evidence[-1].fact,
+        "weight": mine.evidence[-1].weight,
+    }.items()
+
+
+def test_an_event_loop_that_is_stopped_is_not_closed() -> None:
+    text = """
+import asyncio
+class Loop:
+    def run(self):
+        self.loop = asyncio.new_event_loop()
+        self.loop.run_forever()
+    def close(self):
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        shutdown_loop(self.loop)
+        self.thread.join()
+"""
+    assert [u.name for u in unclosed(Project({"a.py": extract(text)}))] == ["loop"]
+    closed = text + "        self.loop.close()\n"
+    assert list(unclosed(Project({"a.py": extract(closed)}))) == []
+
+
+def test_the_default_of_a_trait_is_an_attribute() -> None:
+    text = """
+import zmq
+from traitlets import Instance
+class KernelManager:
+    context = Instance(zmq.Context)
+    def _context_default(self):
+        return zmq.Context()
+    def cleanup(self):
+        self.session.close()
+"""
+    assert [u.symbol for u in unclosed(Project({"a.py": extract(text)}))] == ["a.KernelManager.context"]
+
+
+def test_closing_at_the_end_of_the_data_is_half_a_close() -> None:
+    text = """
+class Reader:
+    def __init__(self, path):
+        self.file = open(path)
+    def generate(self):
+        data = self.file.read()
+        if not data:
+            self.file.close()
+        return data
+"""
+    assert [u.why for u in unclosed(Project({"a.py": extract(text)}))] == [
+        "is closed only when its work comes to the end"
+    ]
+    closable = text + "    def close(self):\n        self.file.close()\n"
+    assert list(unclosed(Project({"a.py": extract(closable)}))) == []
