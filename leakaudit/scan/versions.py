@@ -38,7 +38,9 @@ def key_of(path: str) -> str:
 
 def findings_version(rules_folders: Iterable[Path]) -> str:
     """Return a short name for what decides the findings of facts: leakaudit's code and every file of the rules."""
-    own = [path for part in ("facts", "findings", "scan", "source") for path in _PACKAGE.glob(f"{part}/*.py")]
+    own = [
+        path for part in ("facts", "findings", "scan", "source") for path in _PACKAGE.glob(f"{part}/**/*.py")
+    ]
     rules = [path for folder in rules_folders for path in folder.glob("*.py")]
     return _digest([*sorted(own), *sorted(rules)])
 
