@@ -19,11 +19,15 @@ _THREADS = ("new:threading.Thread", "new:Thread", "new:multiprocessing.Process",
 
 def unclosed(project: Project) -> Iterator[Unclosed]:
     """Yield the resources whose close is skipped when what stands before it raises."""
+    risky = {
+        (path, call.func, call.callee.removesuffix(".shutdown")): call
+        for path, call in project.calls("shutdown")
+        if call.func >= 0 and call.args and not call.flags & _GUARDED
+    }
     for path, close in project.calls("close"):
-        if close.func >= 0 and not close.flags & Flag.FINALLY:
-            found = _after_shutdown(project, path, close)
-            if found is not None:
-                yield found
+        before = risky.get((path, close.func, close.callee.removesuffix(".close")))
+        if before is not None and before.line < close.line and not close.flags & Flag.FINALLY:
+            yield _after_shutdown(project, path, close, before)
     for path, facts in project.files.items():
         for skipped in facts.skipped:
             yield _by_cancel(project, path, skipped)
@@ -59,23 +63,18 @@ def _by_cancel(project: Project, path: str, skipped: Skipped) -> Unclosed:
     return Unclosed(path, place, symbol, name, Resource("resource", 1), why, evidence, related, "cancel")
 
 
-def _after_shutdown(project: Project, path: str, close: Call) -> Unclosed | None:
+def _after_shutdown(project: Project, path: str, close: Call, before: Call) -> Unclosed:
     """`sock.shutdown(how)` raises when the peer is gone, and `sock.close()` after it never runs."""
-    holder = close.callee.rpartition(".")[0]
-    for other_path, call in project.calls("shutdown"):
-        same = other_path == path and call.func == close.func and call.callee == f"{holder}.shutdown"
-        if same and call.args and call.line < close.line and not call.flags & _GUARDED:
-            function = project.function(path, close.func)
-            assert function is not None
-            name = holder.replace(":", ".").rpartition(".")[2]
-            reason = f"`{name}.shutdown()` raises when the other side is gone, and skips `close()`"
-            evidence = (
-                Evidence("path", "raise", reason, 3, Location(path, call.line)),
-                Evidence("resource", "socket", f"`{name}` is a socket", 1),
-            )
-            found = _skipped(project, path, function, name, Resource("socket", 2), close, call.line, evidence)
-            return replace(found, symbol=f"{project.module_name(path)}.{function.qualname}")
-    return None
+    function = project.function(path, close.func)
+    assert function is not None
+    name = close.callee.removesuffix(".close").replace(":", ".").rpartition(".")[2]
+    reason = f"`{name}.shutdown()` raises when the other side is gone, and skips `close()`"
+    evidence = (
+        Evidence("path", "raise", reason, 3, Location(path, before.line)),
+        Evidence("resource", "socket", f"`{name}` is a socket", 1),
+    )
+    found = _skipped(project, path, function, name, Resource("socket", 2), close, before.line, evidence)
+    return replace(found, symbol=f"{project.module_name(path)}.{function.qualname}")
 
 
 def _after_super(project: Project, path: str, index: int, function: Function) -> Iterator[Unclosed]:
