@@ -54,7 +54,7 @@ def _is_task(seen: Seen) -> bool:
         verb, _, name = tag.partition(":")
         if (
             verb in ("call", "new")
-            and name.rpartition(".")[2] in TASK_CALLS
+            and name.rpartition(".")[2] in _STARTED
             and not name.startswith("psutil.")
         ):
             return True
