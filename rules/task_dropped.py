@@ -12,13 +12,13 @@ from leakaudit.scan.rule import Rule, Suspect
 
 
 class TaskDropped(Rule):
-    """A task is started and left running: the loser of a race, or an endless loop whose handle is dropped.
+    """A task or thread is started and left running: the loser of a race, or an endless loop that nothing ends.
 
     ## What it does
 
     Flags tasks that are made for `asyncio.wait(..., return_when=FIRST_COMPLETED)` and neither cancelled nor awaited when
-    another one comes first; and tasks that run `while True` and are started by a context manager, a `start` or code that
-    runs per event, while their handle is dropped or never cancelled.
+    another one comes first; tasks that run `while True` and are started by a context manager, a `start` or code that runs
+    per event, while their handle is dropped or never cancelled; and threads that run `while True` and look at no flag.
 
     ## Why it leaks
 
@@ -62,7 +62,7 @@ class TaskDropped(Rule):
 
     code = "LA502"
     name = "task-dropped"
-    object_types = ("_asyncio.Task", "asyncio.Task", "coroutine")
+    object_types = ("_asyncio.Task", "asyncio.Task", "coroutine", "threading.Thread")
 
     def suspects(self, project: Project) -> Iterator[Suspect]:
         """Yield the losers of races and the endless tasks that nothing ends."""
@@ -79,6 +79,13 @@ class TaskDropped(Rule):
                 "keep the task and end it in `finally` or `stop`: `task.cancel()`, then await it",
             )
 
+        for dropped in background.threads(project):
+            yield self._suspect(
+                project,
+                dropped,
+                "let it wait on an Event instead of sleeping; set the event and join the thread in `stop`",
+            )
+
     def _suspect(self, project: Project, dropped: Dropped, remedy: str) -> Suspect:
         function = project.function(dropped.path, dropped.func)
         qualname = function.qualname if function is not None else ""
@@ -87,7 +94,7 @@ class TaskDropped(Rule):
         return Suspect(
             location=dropped.location,
             symbol=symbol,
-            message=f"the task `{dropped.name or dropped.text}` is left running: it {dropped.why}",
+            message=f"the {dropped.what} `{dropped.name or dropped.text}` is left running: {dropped.why}",
             evidence=dropped.evidence,
             related=dropped.related,
             notes=(dropped.evidence[0].reason,),
@@ -102,6 +109,5 @@ class TaskDropped(Rule):
         path, index = dropped.target
         function = project.function(path, index)
         assert function is not None
-        return Probe(
-            ProbeKind.TASKS, project.module_name(path), path, function.qualname, "", self.object_types
-        )
+        kind = ProbeKind.THREADS if dropped.what == "thread" else ProbeKind.TASKS
+        return Probe(kind, project.module_name(path), path, function.qualname, "", self.object_types)

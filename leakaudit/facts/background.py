@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from leakaudit.facts import judge
 from leakaudit.facts.linked import Place
@@ -36,6 +36,7 @@ class Dropped:
     why: str
     evidence: tuple[Evidence, ...]
     related: tuple[Related, ...] = ()
+    what: str = "task"
 
 
 def lost_races(project: Project) -> Iterator[Dropped]:
@@ -72,7 +73,9 @@ def _lost(project: Project, path: str, race: Race, left: list[tuple[str, Loser]]
         _frequency(project, path, race.func, race.flags & loser.flags),
     )
     target = project.callee(loser.coroutine, path, race.func)
-    return Dropped(path, race.func, place, loser.name, loser.text, target, why, evidence, tuple(related))
+    return Dropped(
+        path, race.func, place, loser.name, loser.text, target, f"it {why}", evidence, tuple(related)
+    )
 
 
 _PACE = {
@@ -125,18 +128,56 @@ def endless(project: Project) -> Iterator[Dropped]:
             continue
         if verb == "store" and (not owner.startswith("i:") or _is_ended(project, owner)):
             continue
-        yield _endless(project, path, call, target, function, owner if verb == "store" else "")
+        kept = owner.rpartition(".")[2] if verb == "store" else ""
+        why = (
+            f"is kept in `{kept}`, which nothing cancels"
+            if kept
+            else "is dropped, so that nothing can cancel it"
+        )
+        handle = Evidence("handle", "kept" if kept else "dropped", f"the task's handle {why}", 1)
+        yield _endless(project, path, call, target, function, handle, kept)
+
+
+def threads(project: Project) -> Iterator[Dropped]:
+    """Yield the endless functions that are started as a thread: nothing ends a thread from outside."""
+    for path, call in project.calls("Thread"):
+        target = _target(project, path, call)
+        function = project.function(*target) if target is not None else None
+        if target is not None and function is not None and function.endless and call.func >= 0:
+            handle = Evidence(
+                "handle",
+                "none",
+                f"no handle ends a thread: `{function.name}` would have to look at a flag",
+                1,
+            )
+            yield replace(_endless(project, path, call, target, function, handle, ""), what="thread")
+
+
+def _target(project: Project, path: str, call: Call) -> tuple[str, int] | None:
+    """The project function that a `Thread(target=...)` runs."""
+    text = dict(call.keywords).get("target", "") or (call.args[1] if len(call.args) > 1 else "")
+    verb, _, name = text.partition("|")[0].partition(":")
+    if verb == "closure":
+        index = project.function_named(path, name)
+        return (path, index) if index is not None else None
+    return (
+        project.callee(name if verb == "bound" else f"m:{name}", path, call.func)
+        if verb in ("bound", "function")
+        else None
+    )
 
 
 def _endless(
-    project: Project, path: str, call: Call, target: tuple[str, int], function: Function, owner: str
+    project: Project,
+    path: str,
+    call: Call,
+    target: tuple[str, int],
+    function: Function,
+    handle: Evidence,
+    kept: str,
 ) -> Dropped:
     starter = project.function(path, call.func)
     assert starter is not None
-    kept = owner.rpartition(".")[2]
-    why = (
-        f"is kept in `{kept}`, which nothing cancels" if kept else "is dropped, so that nothing can cancel it"
-    )
     evidence = (
         Evidence(
             "end",
@@ -145,7 +186,7 @@ def _endless(
             2,
             Location(target[0], function.line),
         ),
-        Evidence("handle", "kept" if kept else "dropped", f"the task's handle {why}", 1),
+        handle,
         _ending(project, path, starter),
         _per_opening(_frequency(project, path, call.func, call.flags)),
     )
@@ -160,7 +201,7 @@ def _endless(
         kept or function.name,
         function.name,
         target,
-        f"handle {why}",
+        handle.reason,
         evidence,
         related,
     )
