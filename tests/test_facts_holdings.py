@@ -112,3 +112,13 @@ def test_the_second_of_two_is_the_writer_and_the_first_the_figure() -> None:
 def test_lines_that_may_raise_are_counted() -> None:
     (holding,) = held("x = open(path)\nother.a()\nother.b()\nlen(path)\nother.c()\nx.close()")
     assert holding.risks == 3
+
+
+def test_deeply_nested_loops_are_given_up() -> None:
+    body = (
+        "x = open(path)\n"
+        + "".join(f"{'    ' * n}for i{n} in other:\n" for n in range(18))
+        + "    " * 18
+        + "other.go()\n"
+    )
+    assert held(body) == ()

@@ -5,12 +5,11 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass, field
 
-from leakaudit.facts.answers import words
+from leakaudit.facts.closers import is_closer, is_logger, name_of
 from leakaudit.facts.expressions import dotted, short_text
 from leakaudit.facts.resources import (
     BORROWERS,
     CLOSERS,
-    CLOSING_WORDS,
     HARMLESS,
     LENDING,
     READS,
@@ -24,8 +23,6 @@ _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp)
 _DISPLAYS = (ast.List, ast.Tuple, ast.Set, ast.Dict)
 _ALIASES = {"values", "items", "keys", "copy"}
 _PUTS = {"append", "add", "insert", "setdefault", "appendleft"}
-#: Loggers, whose methods do not raise.
-_LOGGERS = {"log", "logger", "logging", "_log", "_logger", "LOG", "LOGGER", "_LOGGER", "warnings"}
 
 
 @dataclass(slots=True)
@@ -73,39 +70,10 @@ class Effects:
         """A nested function that captures the local takes it over."""
         return Effect(gives=self._mentions(node))
 
-    def narrow(self, test: ast.expr) -> tuple[str, str]:
-        """Return what a test says about the local in its two branches: "none", "some" or ""."""
-        if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
-            yes, no = self.narrow(test.operand)
-            return no, yes
-        if isinstance(test, ast.Name) and test.id in self.names:
-            return "some", "none"
-        if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
-            return next((("some", "") for value in test.values if self.narrow(value)[0] == "some"), ("", ""))
-        if isinstance(test, ast.Compare) and isinstance(test.left, ast.Name) and test.left.id in self.names:
-            right = test.comparators[0]
-            if isinstance(right, ast.Constant) and right.value is None:
-                same = isinstance(test.ops[0], (ast.Is, ast.Eq))
-                return ("none", "some") if same else ("some", "none")
-        return "", ""
-
     @property
     def collected(self) -> bool:
         """Whether a local container holds it, together with others of its kind."""
         return bool(self.names & self.containers)
-
-    def closes_each(self, node: ast.For | ast.AsyncFor) -> bool:
-        """Tell whether a loop runs over a container that holds it and closes every element."""
-        if not any(isinstance(n, ast.Name) and n.id in self.names for n in ast.walk(node.iter)):
-            return False
-        targets = {n.id for n in ast.walk(node.target) if isinstance(n, ast.Name)}
-        return any(
-            isinstance(part, ast.Call)
-            and _is_closer(_name(part))
-            and any(isinstance(n, ast.Name) and n.id in targets for n in ast.walk(part))
-            for statement in node.body
-            for part in ast.walk(statement)
-        )
 
     # -- the visit --------------------------------------------------------------------------------------------------
 
@@ -224,7 +192,7 @@ class Effects:
 
     def _call(self, node: ast.Call, role: str) -> None:
         func = node.func
-        name = _name(node)
+        name = name_of(node)
         if name == "cast" and node.args:
             self._value(node.args[-1], role)
             return
@@ -249,12 +217,7 @@ class Effects:
                 self._value(argument, "test")
             else:
                 self._argument(argument, name, func, role)
-        if (
-            node is not self.maker
-            and name not in HARMLESS
-            and not name[:1].isupper()
-            and not _is_logger(func)
-        ):
+        if node is not self.maker and name not in HARMLESS and not name[:1].isupper() and not is_logger(func):
             self._risk(node)  # a constructor hardly ever raises
 
     def _method(self, node: ast.Call, holder: str, name: str, role: str) -> None:
@@ -266,7 +229,7 @@ class Effects:
             if name in _ALIASES and role.startswith("name:"):
                 self._adopt(role)
             return
-        if name in CLOSERS or (name in REAPERS and _name(self.maker) in STARTED):
+        if name in CLOSERS or (name in REAPERS and name_of(self.maker) in STARTED):
             self._now.closes = True
             return
         self.uses.append(name)
@@ -280,7 +243,7 @@ class Effects:
     def _argument(self, node: ast.expr, name: str, func: ast.expr, role: str) -> None:
         value = node.value if isinstance(node, ast.Starred) else node
         if isinstance(value, ast.Name) and value.id in self.names:
-            if _is_closer(name):
+            if is_closer(name):
                 self._now.closes = True
             elif name in _PUTS and isinstance(func, ast.Attribute) and self._is_local(func.value):
                 self._adopt(f"name:{func.value.id}")  # type: ignore[attr-defined]
@@ -332,20 +295,3 @@ class Effects:
                 getattr(node, "lineno", 0),
                 short_text(node),
             )
-
-
-def _name(call: ast.Call) -> str:
-    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-
-
-def _is_closer(name: str) -> bool:
-    return name in CLOSERS or bool(set(words(name)) & CLOSING_WORDS)
-
-
-def _is_logger(func: ast.expr) -> bool:
-    root = func
-    while isinstance(root, (ast.Attribute, ast.Call)):
-        root = root.value if isinstance(root, ast.Attribute) else root.func
-    holder = func.value if isinstance(func, ast.Attribute) else None
-    names = {getattr(root, "id", ""), getattr(holder, "attr", "")}
-    return bool(names & _LOGGERS)

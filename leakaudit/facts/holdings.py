@@ -106,7 +106,7 @@ def _judge(
 
 
 def _worst(paths: Paths) -> Exit | None:
-    if paths.effects.yielded and not paths.closed:
+    if paths.gave_up or (paths.effects.yielded and not paths.closed):
         return None
     order = {"again": 0, "end": 1, "return": 2}
     left = sorted(paths.left, key=lambda e: (order[e.how], e.line))

@@ -9,10 +9,13 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass, field
 
+from leakaudit.facts.closers import closes_each, narrow
 from leakaudit.facts.effects import Effect, Effects
 from leakaudit.facts.expressions import short_text
 
 NONE, OPEN, DONE = 1, 2, 4
+#: Statements that are walked at most: every loop is walked twice, every `finally` once per exception.
+_STEPS = 20_000
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _Try = tuple(getattr(ast, name) for name in ("Try", "TryStar") if hasattr(ast, name))
 
@@ -63,6 +66,7 @@ class Paths:
     _loops: list[_Loop] = field(default_factory=list)
     _cause: Exit | None = None
     _closes: int = 0
+    _steps: int = 0
     _made_in: list[ast.stmt] = field(default_factory=list)
     _finals: int = 0
     _quiet: int = 0  # inside handlers and `finally`, where only a plain `raise` counts
@@ -77,10 +81,16 @@ class Paths:
 
     def _block(self, statements: list[ast.stmt], state: int) -> int:
         for statement in statements:
-            if not state:
+            self._steps += 1
+            if not state or self._steps > _STEPS:
                 return 0
             state = self._statement(statement, state)
         return state
+
+    @property
+    def gave_up(self) -> bool:
+        """Whether the function is nested too deeply to be followed on all of its paths."""
+        return self._steps > _STEPS
 
     def _statement(self, node: ast.stmt, state: int) -> int:
         if isinstance(node, _DEFINITIONS):
@@ -143,7 +153,7 @@ class Paths:
 
     def _if(self, node: ast.If, state: int) -> int:
         state = self._simple(node.test, node, state)
-        yes, no = self.effects.narrow(node.test)
+        yes, no = narrow(node.test, self.effects.names)
         into = state & (NONE | DONE) if yes == "none" else state & (OPEN | DONE) if yes == "some" else state
         past = state & (NONE | DONE) if no == "none" else state & (OPEN | DONE) if no == "some" else state
         before = self._closes
@@ -160,7 +170,7 @@ class Paths:
     def _loop(self, node: ast.For | ast.AsyncFor | ast.While, state: int) -> int:
         head = node.test if isinstance(node, ast.While) else node.iter
         state = self._simple(head, node, state)
-        if not isinstance(node, ast.While) and self.effects.closes_each(node):
+        if not isinstance(node, ast.While) and closes_each(self.effects.names, node):
             self.closed = self.closed or node.lineno
             self._closes += 1
             return DONE if state & OPEN else state

@@ -70,11 +70,11 @@ def _after_shutdown(project: Project, path: str, close: Call, before: Call) -> U
     name = close.callee.removesuffix(".close").replace(":", ".").rpartition(".")[2]
     reason = f"`{name}.shutdown()` raises when the other side is gone, and skips `close()`"
     evidence = (
-        Evidence("path", "raise", reason, 3, Location(path, before.line)),
+        Evidence("path", "raise", reason, 5, Location(path, before.line)),
         Evidence("resource", "socket", f"`{name}` is a socket", 1),
     )
     found = _skipped(project, path, function, name, Resource("socket", 2), close, before.line, evidence)
-    return replace(found, symbol=f"{project.module_name(path)}.{function.qualname}")
+    return replace(found, symbol=f"{project.module_name(path)}.{function.qualname}", certain=True)
 
 
 def _after_super(project: Project, path: str, index: int, function: Function) -> Iterator[Unclosed]:

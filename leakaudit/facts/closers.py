@@ -1,0 +1,61 @@
+"""Small questions about calls that end something, and tests that say whether there is something to end."""
+
+from __future__ import annotations
+
+import ast
+
+from leakaudit.facts.answers import words
+from leakaudit.facts.resources import CLOSERS, CLOSING_WORDS
+
+_LOGGERS = {"log", "logger", "logging", "_log", "_logger", "LOG", "LOGGER", "_LOGGER", "warnings"}
+
+
+def name_of(call: ast.Call) -> str:
+    """Return the last part of a callee's name, "" for one without."""
+    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+
+
+def is_closer(name: str) -> bool:
+    """Tell by its name whether a function ends what it is called on or given."""
+    return name in CLOSERS or bool(set(words(name)) & CLOSING_WORDS)
+
+
+def is_logger(func: ast.expr) -> bool:
+    """Tell by its names whether a callee is a logger's method, which does not raise."""
+    root = func
+    while isinstance(root, (ast.Attribute, ast.Call)):
+        root = root.value if isinstance(root, ast.Attribute) else root.func
+    holder = func.value if isinstance(func, ast.Attribute) else None
+    names = {getattr(root, "id", ""), getattr(holder, "attr", "")}
+    return bool(names & _LOGGERS)
+
+
+def narrow(test: ast.expr, names: set[str]) -> tuple[str, str]:
+    """Return what a test says about the local in its two branches: "none", "some" or ""."""
+    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        yes, no = narrow(test.operand, names)
+        return no, yes
+    if isinstance(test, ast.Name) and test.id in names:
+        return "some", "none"
+    if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
+        return next((("some", "") for value in test.values if narrow(value, names)[0] == "some"), ("", ""))
+    if isinstance(test, ast.Compare) and isinstance(test.left, ast.Name) and test.left.id in names:
+        right = test.comparators[0]
+        if isinstance(right, ast.Constant) and right.value is None:
+            same = isinstance(test.ops[0], (ast.Is, ast.Eq))
+            return ("none", "some") if same else ("some", "none")
+    return "", ""
+
+
+def closes_each(names: set[str], node: ast.For | ast.AsyncFor) -> bool:
+    """Tell whether a loop runs over a container that holds it and closes every element."""
+    if not any(isinstance(n, ast.Name) and n.id in names for n in ast.walk(node.iter)):
+        return False
+    targets = {n.id for n in ast.walk(node.target) if isinstance(n, ast.Name)}
+    return any(
+        isinstance(part, ast.Call)
+        and is_closer(name_of(part))
+        and any(isinstance(n, ast.Name) and n.id in targets for n in ast.walk(part))
+        for statement in node.body
+        for part in ast.walk(statement)
+    )
