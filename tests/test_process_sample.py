@@ -180,8 +180,10 @@ def test_a_name_with_parentheses_and_blanks_is_read(tmp_path):
     child = subprocess.Popen([str(program), "30"])
     try:
         deadline = time.monotonic() + 10
-        while (stat := procfs.stat(child.pid)) and stat.name == "python" and time.monotonic() < deadline:
+        # For a moment after its start a process has its new name, and no arguments yet.
+        while not procfs.command(child.pid) and time.monotonic() < deadline:
             time.sleep(0.01)
+        stat = procfs.stat(child.pid)
         assert stat is not None
         assert stat.name == "a) S (b"
         assert stat.parent == os.getpid()
