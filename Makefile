@@ -6,7 +6,7 @@ DEMO_VENV := .venv-demo
 VENV := .venv
 export PYTHON
 
-.PHONY: help demo test format accuracy clean check check-format check-lint check-types check-rule-types check-self
+.PHONY: help demo test format accuracy bench-scan clean check check-format check-lint check-types check-rule-types check-self
 
 help:
 	@echo 'make demo    audit a leaking federated server, live, on this machine'
@@ -14,6 +14,7 @@ help:
 	@echo 'make check   format, lint, types, and leakaudit on its own source'
 	@echo 'make format  let ruff format and mend the source'
 	@echo 'make accuracy  scan pinned releases with known leaks and write docs/precision.md'
+	@echo 'make bench-scan  what a scan of Django costs, beside other linters; writes docs/performance.md'
 	@echo 'make clean   remove the virtual environments and caches'
 
 demo: $(DEMO_VENV)/.ready
@@ -47,6 +48,9 @@ format: $(VENV)/.ready
 
 accuracy: $(VENV)/.ready
 	$(VENV)/bin/python bench/accuracy --write docs/precision.md $(ARGS)
+
+bench-scan: $(VENV)/.ready
+	$(VENV)/bin/python bench/scan_speed.py --write docs/performance.md $(ARGS)
 
 clean:
 	rm -rf $(VENV) $(DEMO_VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .leakaudit_cache

@@ -189,11 +189,11 @@ def processor() -> str:
     return f"{os.cpu_count()} x {model}"
 
 
-def write(page: Path, text: str) -> None:
-    """Put the table between its marks."""
-    before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
-    page.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
+def put(page: Path, begin: str, end: str, text: str) -> None:
+    """Put a text between its marks in a page."""
+    before, _, rest = page.read_text(encoding="utf-8").partition(begin)
+    _, _, after = rest.partition(end)
+    page.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")
 
 
 def main() -> None:
@@ -213,7 +213,7 @@ def main() -> None:
     text = table(rows, len(sources), lines)
     print(text)
     if options.write:
-        write(options.write, text)
+        put(options.write, BEGIN, END, text)
 
 
 if __name__ == "__main__":
