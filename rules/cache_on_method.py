@@ -114,8 +114,16 @@ class CacheOnMethod(Rule):
                 "",
                 self.object_types,
             ),
-            cap=Confidence.MEDIUM if cached.limit and _is_small(cached.limit) else Confidence.HIGH,
+            cap=self._cap(project, cached),
         )
+
+    def _cap(self, project: Project, cached: Cached) -> Confidence:
+        """A bounded cache is a sure leak only where it is large and instances come and go."""
+        if not cached.limit:
+            return Confidence.HIGH
+        count = population.of_class(project, Place(cached.path, cached.function.cls)).value
+        large = not _is_small(cached.limit) and count in ("many", "likely-many")
+        return Confidence.HIGH if large else Confidence.MEDIUM
 
     def _evidence(self, project: Project, cached: Cached) -> Iterator[Evidence]:
         limit = cached.limit

@@ -18,6 +18,7 @@ LIFETIME = {
     "process": 2,
     "long": 2,
     "likely-long": 1,
+    "scoped": -2,
     "keyed": -1,
     "unseen": 0,
     "unknown": -1,

@@ -6,7 +6,7 @@ import re
 
 from leakaudit.facts.answers import Answer, words
 from leakaudit.facts.model import Event
-from leakaudit.facts.tables import FINITE_WORDS, FRESH_WORDS, LIKELY_FRESH_WORDS
+from leakaudit.facts.tables import FINITE_WORDS, FRESH_WORDS, LIKELY_FRESH_WORDS, POPULATION_WORDS
 
 _FRESH_CALLS = re.compile(
     r"(^|\.)(uuid\d?|uuid[1345]|time|time_ns|monotonic|perf_counter|now|utcnow|today|token_hex|token_urlsafe|random|randint|getrandbits|get_ident|"
@@ -141,6 +141,10 @@ def _by_words(text: str, tags: tuple[str, ...]) -> Answer | None:
         ),
     ]
     own = words(text.partition("(")[0] or text)
+    if len(own) > 1 and own[-1] in ("id", "ids") and own[-2] in POPULATION_WORDS:
+        return Answer(
+            "likely-fresh", f"the key `{text}` names one of a population that is seldom large (`{own[-2]}`)"
+        )
     if own and own[-1] in FRESH_WORDS:
         return Answer("fresh", f"the key `{text}` is named like something new for every caller (`{own[-1]}`)")
     config = next((n for n in names if set(words(n)) & _CONFIG_WORDS), None)

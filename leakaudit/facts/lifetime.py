@@ -161,7 +161,7 @@ class Lifetimes:
         loops = [f for f in loops if _LOOP_NAME.match(f.name)]
         if loops:
             scoped = "__exit__" in methods or "__aexit__" in methods
-            value = "likely-long" if scoped else "long"
+            value = "scoped" if scoped else "long"
             return Answer(value, f"`{name}.{loops[0].name}` runs a loop for ever", place.path, loops[0].line)
         serving = sorted(methods & _LONG_METHODS)
         if serving:

@@ -322,9 +322,13 @@ LIKELY_FRESH_WORDS = frozenset(
     "url uri query text body content filename file prompt hash host hostname endpoint room channel order counter sequence seq "
     "signature origin expr source sender target digest cache_key".split()
 )
+#: Words before "id" that name something of which a program has few: `thread_id` comes back, `session_id` does not.
+POPULATION_WORDS = frozenset(
+    "thread worker device dev player entity table partition shard sensor zone area plugin component module node host disk cpu gpu core".split()
+)
 FINITE_WORDS = frozenset(
     "type kind cls klass level mode state status name names lang language encoding charset codec fmt format dtype scheme protocol locale "
     "method verb op operation category severity phase stage role unit module package section field column attr attribute option "
     "setting flag color colour weekday month year day currency country region backend engine dialect driver platform version domain "
-    "namespace group feature capability stat metric label tag extension ext suffix prefix mimetype command cmd action property prop signal".split()
+    "namespace group feature capability stat metric label tag extension ext suffix prefix mimetype command cmd action property prop signal table partition shard tp".split()
 )
