@@ -118,8 +118,8 @@ class CacheOnMethod(Rule):
         )
 
     def _cap(self, project: Project, cached: Cached) -> Confidence:
-        """A bounded cache is a sure leak only where it is large and instances come and go."""
-        if not cached.limit:
+        """A bounded cache is a sure leak only where it is large; a named size needs instances that come and go, too."""
+        if not cached.limit or (cached.limit.isdigit() and not _is_small(cached.limit)):
             return Confidence.HIGH
         count = population.of_class(project, Place(cached.path, cached.function.cls)).value
         large = not _is_small(cached.limit) and count in ("many", "likely-many")
