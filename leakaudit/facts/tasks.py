@@ -52,11 +52,7 @@ def holds_tasks(subject: Subject) -> bool:
 def _is_task(seen: Seen) -> bool:
     for tag in seen.event.value_origins[:3]:
         verb, _, name = tag.partition(":")
-        if (
-            verb in ("call", "new")
-            and name.rpartition(".")[2] in _STARTED
-            and not name.startswith("psutil.")
-        ):
+        if verb in ("call", "new") and name.rpartition(".")[2] in _STARTED and not name.startswith("psutil."):
             return True
     made = any(
         tag.startswith("call:") and tag.rpartition(".")[2] not in _ACCESSORS
