@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -251,10 +251,13 @@ class Project:
 
     def _names_of(self, places: Iterable[Place]) -> set[str]:
         """The names by which something may mean one of the containers: their own, and all that are given on import."""
-        names = {place.name.rpartition(":")[2].rpartition(".")[2] for place in places}
-        for facts in self.files.values():
-            names.update(name for name, dotted in facts.imports.items() if dotted.rpartition(".")[2] != name)
-        return names
+        return {place.name.rpartition(":")[2].rpartition(".")[2] for place in places} | self._renamed
+
+    @cached_property
+    def _renamed(self) -> set[str]:
+        """The names that are given on import: `import a as b`."""
+        imports = (item for facts in self.files.values() for item in facts.imports.items())
+        return {name for name, dotted in imports if dotted.rpartition(".")[2] != name}
 
     def _targets(
         self, owner: str, path: str, found: Mapping[Place, Subject], by_name: Mapping[str, list[Place]]
@@ -386,26 +389,42 @@ class Project:
             levels = [(i, f.calls, f.refs, f.loop_calls) for i, f in enumerate(facts.functions)]
             levels.append((-1, facts.module_calls, facts.module_refs, ()))
             known: dict[str, tuple[str, int] | None] = {}
+            nested = {f.name for f in facts.functions if f.parent >= 0}
             for index, calls, refs, looped in levels:
                 for name in calls:
-                    target = self._known_callee(name, path, index, known)
+                    target = self._known_callee(name, path, index, known, nested)
                     if target is not None:
                         found.setdefault(target, []).append(Caller(path, index, looped=name in looped))
                 for name in refs:
-                    target = self._known_callee(name, path, index, known)
+                    target = self._known_callee(name, path, index, known, nested)
                     if target is not None and name not in calls and not self.is_class(name, path):
                         found.setdefault(target, []).append(Caller(path, index, passed=True))
         return found
 
     def _known_callee(
-        self, name: str, path: str, caller: int, known: dict[str, tuple[str, int] | None]
+        self,
+        name: str,
+        path: str,
+        caller: int,
+        known: dict[str, tuple[str, int] | None],
+        nested: Container[str],
     ) -> tuple[str, int] | None:
         """Ask `callee` once for each name in a file; only locals mean something else in every function."""
+        if name[:2] in ("b:", "?:"):
+            return None
+        last = name.rpartition(".")[2].rpartition(":")[2]
         if name.startswith("l:"):
-            return self.callee(name, path, caller)
+            return self.callee(name, path, caller) if last in nested else None
         if name not in known:
-            known[name] = self.callee(name, path, caller)
+            known[name] = self.callee(name, path, caller) if last in self._callable_names else None
         return known[name]
+
+    @cached_property
+    def _callable_names(self) -> set[str]:
+        """The last parts of what may be called: functions, classes, and all that gets a name of its own on import."""
+        names = {place.name.rpartition(".")[2] for place in self._classes}
+        names.update(qualname.rpartition(".")[2] for _, qualname in self._functions)
+        return names | self._renamed
 
     def is_class(self, name: str, path: str) -> bool:
         """Tell whether an owner-style name means a class of the project."""
