@@ -47,7 +47,6 @@ class _Guard:
 class _Loop:
     node: ast.stmt
     depth: int
-    makes: bool  # the maker stands in it, so that every turn binds the local anew
     breaks: int = 0
     continues: int = 0
 
@@ -137,6 +136,8 @@ class Paths:
 
     def _apply(self, effect: Effect, line: int, state: int) -> int:
         if effect.makes:
+            if state & OPEN and not self.effects.collected:
+                self.left.append(Exit("again", line))
             self._made_in = [loop.node for loop in self._loops]
             state = DONE if effect.gives else OPEN
         elif effect.closes:
@@ -175,13 +176,15 @@ class Paths:
             self._closes += 1
             return DONE if state & OPEN else state
         before = self._closes
-        loop = _Loop(node, len(self._guards), any(part is self.effects.maker for part in ast.walk(node)))
+        loop = _Loop(node, len(self._guards))
         self._loops.append(loop)
-        around = state
+        tried = isinstance(node, ast.While) and not isinstance(node.test, ast.Constant)
+        around = into = state
         for _ in range(2):
-            out = self._block(node.body, around)
-            self._turn(loop, out, node.body[-1].lineno)
-            around |= out | loop.continues
+            out = self._block(node.body, into) | loop.continues
+            around |= out
+            # `while sock is None` goes on only as long as there is nothing
+            into |= (out & ~OPEN) | loop.continues if tried else out
         self._loops.pop()
         forever = (
             isinstance(node, ast.While) and isinstance(node.test, ast.Constant) and bool(node.test.value)
@@ -198,14 +201,8 @@ class Paths:
             if isinstance(node, ast.Break):
                 loop.breaks |= state
             else:
-                self._turn(loop, state, node.lineno)
                 loop.continues |= state
         return 0
-
-    def _turn(self, loop: _Loop, state: int, line: int) -> None:
-        """The next turn binds the local anew, with this one still open."""
-        if loop.makes and _certainly_open(state) and not self.effects.collected:
-            self.left.append(Exit("again", line))
 
     def _with(self, node: ast.With | ast.AsyncWith, state: int) -> int:
         swallows = False
