@@ -19,7 +19,8 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from scan_speed import put, surroundings
+
 SIZES = (125_000, 250_000, 500_000, 1_000_000, 2_000_000, 4_000_000)
 BEGIN, END = "<!-- scale: begin -->", "<!-- scale: end -->"
 #: Runs a scan and prints its largest resident size in KiB, workers apart.
@@ -71,9 +72,8 @@ def scan(tree: Path, cache: Path, *more: str) -> tuple[float, float]:
         *more,
         str(tree),
     )
-    environment = {**os.environ, "XDG_CACHE_HOME": str(cache), "PYTHONPATH": str(ROOT)}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, env=surroundings(cache), check=False)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     peaks = [line for line in done.stderr.split("\n") if line.startswith("peak ")]
@@ -111,8 +111,6 @@ def main() -> None:
         print(row, flush=True)
         found.append(row)
     if options.write:
-        from scan_speed import put
-
         put(options.write, BEGIN, END, "\n".join(found))
 
 

@@ -58,7 +58,7 @@ class Tool:
 
 def run(command: Sequence[str], folder: Path, cache: Path) -> Cost:
     """Run a command to its end; whatever it finds is no failure, but a crash is."""
-    environment = {**os.environ, "XDG_CACHE_HOME": str(cache), "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
+    environment = surroundings(cache)
     before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     done = subprocess.run(
         (*command, str(folder)), capture_output=True, text=True, env=environment, check=False
@@ -68,6 +68,13 @@ def run(command: Sequence[str], folder: Path, cache: Path) -> Cost:
         raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return Cost(cpu, wall)
+
+
+def surroundings(cache: Path) -> dict[str, str]:
+    """The environment of a run: caches of its own, and compiled modules as an installed package has them."""
+    own = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    own |= {"XDG_CACHE_HOME": str(cache), "PYTHONPYCACHEPREFIX": str(cache / "compiled")}
+    return own | {"PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
 
 
 def best(costs: Sequence[Cost]) -> Cost:
