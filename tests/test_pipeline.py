@@ -234,3 +234,15 @@ def test_a_file_that_takes_too_long_is_told_and_the_others_go_on(
     assert time.process_time() - started < 20
     assert [e.facts is None for e in found] == [number == 7 for number in range(10)]
     assert "took longer than 0.2 s" in found[7].reason
+
+
+def test_many_files_share_what_is_equal(
+    files: list[str], cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apart = collect(survey(files)).facts
+    monkeypatch.setattr(pipeline, "MANY_FILES", 10)
+    for _ in range(2):  # extracted, and from the cache
+        together = collect(survey(files, by_content=True), cache).facts
+        assert together == apart
+        owners = {id(facts.events[0].owner) for facts in together.values()}
+        assert len(owners) == 1 < len({id(facts.events[0].owner) for facts in apart.values()})

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
+#: The parts of a folder's path, and what the dotted names mean that its files use.
+_Folder = tuple[tuple[str, ...], dict[str, "tuple[str, str] | None"]]
+
 
 class Modules:
     """Maps dotted names to the project's files.
@@ -28,7 +31,8 @@ class Modules:
             self._by_last.setdefault(parts[-1] if parts else "", []).append(parts)
         self._packages = packages
         self._names: dict[str, str] = {}
-        self._cache: dict[tuple[str, str], tuple[str, str] | None] = {}
+        self._folders: dict[str, _Folder] = {}
+        self._by_parts: dict[tuple[str, ...], _Folder] = {}
 
     def name_of(self, path: str) -> str:
         """Return the dotted module name of a file: from the topmost folder that is a package, or a bare name."""
@@ -47,16 +51,14 @@ class Modules:
 
     def locate(self, dotted: str, importer: str) -> tuple[str, str] | None:
         """Return (file, rest of the name inside it) for a dotted name as `importer` spells it, or None."""
-        folder = importer.rpartition("/")[0]
-        key = (dotted, folder)
-        if key not in self._cache:
-            self._cache[key] = self._locate(dotted, importer)
-        return self._cache[key]
+        folder, known = self._folders.get(importer) or self._folder(importer)
+        if dotted not in known:
+            known[dotted] = self._locate(dotted, folder)
+        return known[dotted]
 
-    def _locate(self, dotted: str, importer: str) -> tuple[str, str] | None:
+    def _locate(self, dotted: str, folder: tuple[str, ...]) -> tuple[str, str] | None:
         level = len(dotted) - len(dotted.lstrip("."))
         names = tuple(n for n in dotted[level:].split(".") if n)
-        folder = self._full(importer)[:-1]
         if level:
             base = folder[: len(folder) - (level - 1)] if level > 1 else folder
             inside = self._paths.get(base)
@@ -73,6 +75,11 @@ class Modules:
                 best = max(matches, key=lambda p: _shared(p, folder))
                 return self._paths[best], ".".join(names[end:])
         return self._longest(self._here, names)
+
+    def _folder(self, importer: str) -> _Folder:
+        parts = self._full(importer)[:-1]
+        self._folders[importer] = self._by_parts.setdefault(parts, (parts, {}))
+        return self._folders[importer]
 
     def _full(self, path: str) -> tuple[str, ...]:
         if ".." in path or os.sep != "/":

@@ -7,9 +7,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from leakaudit.facts.model import FileFacts
+from leakaudit.facts.sharing import share
 from leakaudit.findings.report import FileError
 from leakaudit.scan.cache import Cache
 from leakaudit.scan.records import FileRecord
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
 
 #: From how many files to extract on it pays to start processes.
 WORTH_WORKERS = 60
+#: From how many files on it pays to let their facts share what is equal.
+MANY_FILES = 4000
 _CHUNK = 16
-_STORED_AT_ONCE = 1000
+_ASKED_AT_ONCE = _STORED_AT_ONCE = 1000
 #: A file that was changed less than this before it is looked at may change again without a new time stamp.
 _RECENT_NS = 2_000_000_000
 
@@ -113,13 +116,17 @@ class _Collection:
     records: dict[str, FileRecord]
     facts: dict[str, FileFacts] = field(default_factory=dict)
     fresh: dict[str, bytes] = field(default_factory=dict)
+    pool: dict[Any, Any] = field(default_factory=dict)
 
     def ask(self, cache: Cache) -> None:
         """Take from the cache what it has."""
-        found = cache.load(record.key for record in self.records.values() if not record.reason)
-        for path, record in self.records.items():
-            if record.key in found:
-                self._put(path, record.key, found[record.key])
+        asked = [record for record in self.records.values() if record.key and not record.reason]
+        for start in range(0, len(asked), _ASKED_AT_ONCE):
+            part = asked[start : start + _ASKED_AT_ONCE]
+            found = cache.load(record.key for record in part)
+            for record in part:
+                if record.key in found:
+                    self._put(record.path, record.key, found[record.key])
 
     def missing(self) -> list[str]:
         """The files that have to be extracted."""
@@ -144,6 +151,8 @@ class _Collection:
         return Collected(facts, tuple(self.records.values()))
 
     def _put(self, path: str, key: str, facts: FileFacts) -> None:
+        if len(self.records) > MANY_FILES:
+            share(facts, self.pool)
         self.facts[path] = facts
         self.records[path] = FileRecord(path, self.records[path].stamp, key, facts.lines)
 
