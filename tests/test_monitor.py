@@ -100,7 +100,7 @@ def test_a_leak_is_named_with_its_rate_and_what_to_do_next(tmp_path):
         r for r in records(out) if r["kind"] == "trend" and r["pid"] == child.pid and r["what"] == "RSS"
     )
     low, high = rss["per_s_interval"]
-    assert low < rss["per_s"] < high
+    assert low <= rss["per_s"] <= high  # an even leak leaves no room between them
     assert 0.3e6 < rss["per_s"] < 5e6  # 20 kB per 5 ms and what the loop costs
 
 
