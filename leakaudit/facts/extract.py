@@ -313,20 +313,23 @@ class _Resolution:
             frame.generator,
             kind,
             frame.forever,
-            tuple(sorted(self._callees(frame.call_names, frame))),
-            tuple(sorted(n for n in self._callees(frame.ref_names, frame) if not n.startswith("?:"))),
-            self._returns(frame),
+            tuple(sorted(self._callees(frame.call_names, frame))) if frame.call_names else (),
+            self._references(frame) if frame.ref_names else (),
+            self._returns(frame) if frame.returns else (),
             self._captures(frame) if frame.free else (),
             tuple([short_text(test) for test in frame.exits[:3]]) if frame.exits else (),
             column,
-            tuple(sorted(self._callees(frame.loop_names, frame))),
+            tuple(sorted(self._callees(frame.loop_names, frame))) if frame.loop_names else (),
             frame.endless,
         )
 
     def _params(self, arguments: ast.arguments) -> tuple[Param, ...]:
         defaults = dict(defaults_of(arguments))
+        plain = self._plain_params
         found = [
-            self._param(a.arg, a.annotation, defaults.get(a.arg))
+            plain[a.arg]
+            if a.annotation is None and a.arg in plain and a.arg not in defaults
+            else self._param(a.arg, a.annotation, defaults.get(a.arg))
             for a in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)
         ]
         if arguments.vararg is not None:
@@ -341,6 +344,9 @@ class _Resolution:
         if name not in self._plain_params:
             self._plain_params[name] = Param(name)
         return self._plain_params[name]
+
+    def _references(self, frame: Frame) -> tuple[str, ...]:
+        return tuple(sorted([n for n in self._callees(frame.ref_names, frame) if n[0] != "?"]))
 
     def _returns(self, frame: Frame) -> tuple[str, ...]:
         found: dict[str, None] = {}
@@ -393,15 +399,19 @@ class _Resolution:
             (node.end_col_offset or 0) + 1,
             raw.func,
             self._usage(raw.usage, frame),
-            tuple("|".join(self.origins.of(a, frame, 2)) for a in node.args[:6]),
-            tuple((k.arg or "**", "|".join(self.origins.of(k.value, frame, 2))) for k in node.keywords[:10]),
+            tuple(["|".join(self.origins.of(a, frame, 2)) for a in node.args[:6]]),
+            tuple(
+                [(k.arg or "**", "|".join(self.origins.of(k.value, frame, 2))) for k in node.keywords[:10]]
+            ),
             self._guards(raw.guards),
             raw.flags,
             receiver,
         )
 
     def _usage(self, usage: str, frame: Frame) -> str:
-        verb, _, rest = usage.partition(":")
+        verb, colon, rest = usage.partition(":")
+        if not colon:
+            return usage
         if verb == "await" and rest:
             return "await:" + self._usage(rest, frame)
         if verb in ("name", "store"):

@@ -100,9 +100,16 @@ class Expressions(Walker):
             name = func.attr
             if name in _METHODS:
                 self._method_call(node, func)
-            self.expression(func.value, "receiver")
+            value = func.value
+            if isinstance(value, ast.Name):
+                text = f"{value.id}.{name}"
+                if frame.nested:
+                    frame.loads.add(value.id)
+            else:
+                text = dotted(func)
+                self.expression(value, "receiver")
         elif isinstance(func, ast.Name):
-            name = func.id
+            name = text = func.id
             if frame.nested:
                 frame.loads.add(name)
             if name in frame.bound_methods:
@@ -111,8 +118,8 @@ class Expressions(Walker):
                 self.use(node.args[0], Use.LEN)
         else:
             name = ""
+            text = dotted(func)
             self.expression(func, "call")
-        text = name if isinstance(func, ast.Name) else dotted(func)
         if text:
             frame.call_names.add(text)
             if self.flags & Flag.FOREVER:
@@ -120,12 +127,12 @@ class Expressions(Walker):
         arguments: list[Any] = node.args
         if node.keywords:
             arguments = arguments + [keyword.value for keyword in node.keywords]
-        if self._remember(arguments, name):
+        if _is_remembered(name) or (arguments and self._remember(arguments, name)):
             frame.calls.append(RawCall(node, name, frame.index, usage, self.guards, self.flags))
         if arguments:
             self._arguments(arguments, text)
-        if name not in _HELPERS or not self._helper_call(node, name):
-            self._escapes(arguments, text or name, node)
+            if name not in _HELPERS or not self._helper_call(node, name):
+                self._escapes(arguments, text or name, node)
 
     def _arguments(self, arguments: list[Any], callee: str) -> None:
         frame = self.frame
@@ -166,8 +173,6 @@ class Expressions(Walker):
                 )
 
     def _remember(self, arguments: list[Any], name: str) -> bool:
-        if _is_remembered(name):
-            return True
         if len(arguments) > 1 and name in ("add", "record"):  # a sink or a measurement, no set
             return True
         for argument in arguments:
