@@ -22,7 +22,11 @@ class FileError:
 
 @dataclass(frozen=True, slots=True)
 class Unexplained:
-    """Growth that no finding explains: a type, its rates per second, and what keeps it alive."""
+    """Growth that no finding explains: a type, its rates per second, and what keeps it alive.
+
+    `symbol` is the container's name as a finding would give it, empty where it has none; `count` then counts entries,
+    otherwise objects. `path` and `line` are its declaration.
+    """
 
     type_name: str
     count: tuple[int, int]
@@ -32,6 +36,8 @@ class Unexplained:
     retaining_path: tuple[str, ...] = ()
     path: str | None = None
     line: int | None = None
+    symbol: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -189,6 +189,8 @@ def _unexplained(item: Unexplained) -> Json:
         "retaining_path": list(item.retaining_path),
         "path": item.path,
         "line": item.line,
+        "symbol": item.symbol,
+        "reason": item.reason,
     }
 
 

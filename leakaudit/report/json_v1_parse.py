@@ -177,4 +177,6 @@ def _unexplained(item: _Json) -> Unexplained:
         retaining_path=tuple(item["retaining_path"]),
         path=item["path"],
         line=item["line"],
+        symbol=item.get("symbol", ""),
+        reason=item.get("reason", ""),
     )

@@ -139,14 +139,19 @@ def _unexplained(audit: RuntimeAudit, view: View) -> Iterator[str]:
     yield style.paint("growth that no finding explains", "bold")
     for item in audit.unexplained:
         yield _unexplained_row(item)
-        if item.path is not None:
+        if item.symbol:
+            place = f" ({relative(item.path)}:{item.line})" if item.path is not None else ""
+            yield from wrap(f"{item.symbol}{place}", view.width, "    ")
+            yield from wrap(item.reason, view.width, "    ")
+        elif item.path is not None:
             yield from wrap(f"declared nearby: {relative(item.path)}:{item.line}", view.width, "    ")
         yield from _path(item.retaining_path, view)
     yield ""
 
 
 def _unexplained_row(item: Unexplained) -> str:
-    figures = [f"{_from_to(*item.count)} objects", units.rate(item.count_per_s)]
+    what = "entries" if item.symbol else "objects"
+    figures = [f"{_from_to(*item.count)} {what}", units.rate(item.count_per_s)]
     if item.bytes_per_s is not None:
         figures.append(units.size_rate(item.bytes_per_s))
     if item.share is not None:
