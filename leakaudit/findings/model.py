@@ -129,6 +129,7 @@ class Verdict:
     """The runtime half's answer. Rates are per second; `share` is of live heap growth, 0 to 1, None if unknown.
 
     `entries` is (first, last); `exact_bytes` tells sizes from the census (True) from sampled estimates (False).
+    `points` are the counts that were judged, as (seconds since the first sample, count).
     """
 
     status: Status
@@ -141,6 +142,7 @@ class Verdict:
     samples: int = 0
     exact_bytes: bool = True
     retaining_path: tuple[str, ...] = ()
+    points: tuple[tuple[float, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

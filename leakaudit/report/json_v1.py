@@ -140,6 +140,7 @@ def _verdict(item: Verdict) -> Json:
         "samples": item.samples,
         "exact_bytes": item.exact_bytes,
         "retaining_path": list(item.retaining_path),
+        "points": [[_number(at), count] for at, count in item.points],
     }
 
 

@@ -129,6 +129,7 @@ def _verdict(item: _Json) -> Verdict:
         samples=item["samples"],
         exact_bytes=item["exact_bytes"],
         retaining_path=tuple(item["retaining_path"]),
+        points=tuple((at, count) for at, count in item.get("points", ())),
     )
 
 

@@ -44,6 +44,7 @@ class Growth:
     samples: int
     reason: str
     needs_s: float | None = None
+    points: tuple[Point, ...] = ()
 
 
 def assess(points: Sequence[Point], limit: int | None = None, marks: Sequence[int] = ()) -> Growth:
@@ -55,7 +56,7 @@ def assess(points: Sequence[Point], limit: int | None = None, marks: Sequence[in
     course, reason, needs = _judge(points, limit, marks)
     first, last = (points[0][1], points[-1][1]) if points else (0, 0)
     rate = _rate(points) if course is Course.GROWS else max(0.0, _rate(points))
-    return Growth(course, rate, first, last, len(points), reason, needs)
+    return Growth(course, rate, first, last, len(points), reason, needs, tuple(points))
 
 
 def low_water(values: Sequence[int]) -> list[int]:

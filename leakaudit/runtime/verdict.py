@@ -77,8 +77,14 @@ def judge(number: int, finding: Finding, watched: Watched) -> Verdict:
         entries_per_s=growth.rate,
         entries=(growth.first, growth.last),
         samples=growth.samples,
+        points=_since_start(growth, watched),
     )
     return _with_bytes(verdict, number, rows, watched)
+
+
+def _since_start(growth: Growth, watched: Watched) -> tuple[tuple[float, int], ...]:
+    start = watched.samples[0].t if watched.samples else 0.0
+    return tuple((round(t - start, 3), count) for t, count in growth.points)
 
 
 def track(number: int, kind: ProbeKind, watched: Watched) -> list[tuple[float, Row]]:
