@@ -29,7 +29,8 @@ from leakaudit.source.classify import is_generated
 _KEPT = ("i:", "c:", "m:", "x:", "t:", "?:")
 _LASTING = frozenset(("i:", "c:", "m:", "x:"))
 _FOREIGN = ("x:", "t:", "?:")
-_QUIET_OPS = (Op.MEASURE, Op.READ_GROW, Op.ESCAPE)
+_QUIET_OPS = (Op.MEASURE, Op.READ_GROW)
+_KEYED_OPS = (Op.GROW, Op.SHRINK, Op.READ_GROW)
 
 
 #: Frames that the walk may take: far more than real code nests, far less than would exhaust the stack.
@@ -207,8 +208,11 @@ class _Resolution:
     def _events(self, declared: set[str]) -> Iterator[Event]:
         for frame in self.walk.frames:
             places: dict[str, tuple[str, int, bool] | None] = {}
+            passing = self._passing(frame, declared) if frame.events else ()
             for raw in frame.events:
                 path = raw.path
+                if path in passing:
+                    continue
                 if path not in places:
                     places[path] = self._place(path, frame, declared)
                 place = places[path]
@@ -216,6 +220,13 @@ class _Resolution:
                     event = self._event(raw, frame, place, declared)
                     if event is not None:
                         yield event
+
+    def _passing(self, frame: Frame, declared: set[str]) -> set[str]:
+        """The plain locals of a function that hold nothing declared: what happens to them is nobody's business."""
+        if frame.kind != "function" or self.has_defaults:
+            return set()
+        known = (frame.self_name, frame.cls_name, *frame.aliases, *frame.globals, *frame.nonlocals)
+        return frame.bound.difference(known, (path for path, *_ in frame.containers))
 
     def _place(self, path: str, frame: Frame, declared: set[str]) -> tuple[str, int, bool] | None:
         """Return (owner, depth, reached through an alias) of what an event happens to, None for what is not kept."""
@@ -237,11 +248,7 @@ class _Resolution:
     ) -> Event | None:
         owner, depth, aliased = place
         op = raw.op
-        if (
-            op in _QUIET_OPS
-            and owner.startswith(_FOREIGN)
-            and not (op == Op.ESCAPE and owner.startswith("x:"))
-        ):
+        if op in _QUIET_OPS and owner.startswith(_FOREIGN):
             return None
         if op == Op.REBIND:
             if raw.method == "=":
@@ -251,8 +258,9 @@ class _Resolution:
         if op == Op.READ_GROW and owner not in declared and not owner.startswith(("i:", "c:")):
             return None
         node = raw.node
-        changes = op in (Op.GROW, Op.SHRINK, Op.READ_GROW)
-        gains = op in (Op.GROW, Op.REBIND)
+        key, value = raw.key, raw.value
+        grows = op == Op.GROW
+        gone = op == Op.REBIND and value.__class__ is ast.Constant and value.value is None  # type: ignore[union-attr]
         return Event(
             owner,
             op,
@@ -261,11 +269,11 @@ class _Resolution:
             node.col_offset + 1,
             raw.func,
             depth,
-            short_text(raw.key) if changes else "",
-            self.origins.of(raw.key, frame) if changes else (),
-            short_text(raw.value) if gains else "",
-            self.origins.of(raw.value, frame) if gains else (),
-            self._guards(raw.guards),
+            short_text(key) if key is not None and op in _KEYED_OPS else "",
+            self.origins.of(key, frame) if key is not None and op in _KEYED_OPS else (),
+            short_text(value) if grows else "None" if gone else "",
+            self.origins.of(value, frame) if grows else (),
+            self._guards(raw.guards) if grows or op == Op.READ_GROW else (),
             raw.flags | Flag.ALIAS if aliased else raw.flags,
             (node.end_col_offset or 0) + 1,
         )

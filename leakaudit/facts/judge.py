@@ -148,7 +148,7 @@ def _weigh(project: Project, subject: Subject, site: Seen, lifetime: Answer, cle
 
 def _extras(subject: Subject, site: Seen, key: Answer, shared: bool) -> Iterator[Evidence]:
     reads = subject.uses & ~(Use.LEN | Use.TRUTH)
-    if not reads and not subject.events(Op.ESCAPE, Op.READ_GROW):
+    if not reads:
         yield Evidence("write-only", "yes", f"nothing in the project reads `{subject.name}`", 1)
     if subject.name.isupper() and key.value not in ("identity", "fresh"):
         yield Evidence("name", "constant", f"`{subject.name}` is named like a constant", -1)

@@ -24,7 +24,6 @@ class Op:
     TRIM = 5  # rebuilt from a part of itself: slice, comprehension
     MEASURE = 6  # len() compared with something
     READ_GROW = 7  # subscript read that would create an entry in a defaultdict
-    ESCAPE = 8  # handed to someone else: argument, return value
 
 
 class Flag:
@@ -141,11 +140,11 @@ class Event(msgspec.Struct, frozen=True, array_like=True, gc=False):
     column: int
     func: int = -1
     depth: int = 0
-    key: str = ""
+    key: str = ""  # of what grows or shrinks
     key_origins: tuple[str, ...] = ()
-    value: str = ""
+    value: str = ""  # of what grows; "None" where the container is bound to that
     value_origins: tuple[str, ...] = ()
-    guards: tuple[str, ...] = ()
+    guards: tuple[str, ...] = ()  # of what grows
     flags: int = 0
     end_column: int = 0
 

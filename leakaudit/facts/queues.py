@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from leakaudit.facts.answers import words
 from leakaudit.facts.closings import Closings
 from leakaudit.facts.linked import Place, Seen, Subject
-from leakaudit.facts.model import Flag, Op
+from leakaudit.facts.model import Flag, Op, Use
 from leakaudit.facts.project import Project
 from leakaudit.findings import Evidence, Location
 
@@ -110,7 +110,7 @@ def _consumer(project: Project, closings: Closings, subject: Subject, takes: lis
         return Evidence(
             "consumer", "elsewhere", f"entries leave when somebody calls `{name}`", 1, _place(takes[0])
         )
-    if subject.events(Op.ESCAPE) or subject.scope != "i" or not subject.name.startswith("_"):
+    if subject.uses & Use.PASS or subject.scope != "i" or not subject.name.startswith("_"):
         return None
     methods = closings.methods(Place(subject.path, subject.cls), subject.name)
     if methods - _PUTS - {"qsize", "empty"}:

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from leakaudit.facts.expressions import access_path, dotted
-from leakaudit.facts.frame import RawCall, RawEvent
+from leakaudit.facts.frame import RawCall
 from leakaudit.facts.model import Flag, Op, Use
 from leakaudit.facts.resources import MAKER_NAMES, POOL_NAMES, PROVING, WRAPPER
 from leakaudit.facts.tables import CLEAR_METHODS, GROW_METHODS, INTERESTING_CALLS, QUEUE_TAKE, SHRINK_METHODS
@@ -131,8 +131,8 @@ class Expressions(Walker):
             frame.calls.append(RawCall(node, name, frame.index, usage, self.guards, self.flags))
         if arguments:
             self._arguments(arguments, text)
-            if name not in _HELPERS or not self._helper_call(node, name):
-                self._escapes(arguments, text or name, node)
+            if name in _HELPERS:
+                self._helper_call(node, name)
 
     def _arguments(self, arguments: list[Any], callee: str) -> None:
         frame = self.frame
@@ -143,34 +143,19 @@ class Expressions(Walker):
             value: Any = argument.value if argument.__class__ is ast.Starred else argument
             kind = value.__class__
             if kind is ast.Name:
-                text = value.id
+                path = value.id
+                frame.ref_names.add(path)
+                uses[path] = uses.get(path, 0) | Use.PASS
             elif kind is ast.Attribute:
                 text = dotted(value)
-            else:
-                text = ""
-            if text:
-                frame.ref_names.add(text)
-                uses[text] = uses.get(text, 0) | Use.PASS
+                if text:
+                    frame.ref_names.add(text)
+                self.use(value, Use.PASS)
             handler = table[kind]
             if handler is not None:
                 self.usage = f"arg:{callee}"
                 handler(self, value)
         self.usage = before
-
-    def _escapes(self, arguments: list[Any], callee: str, node: ast.Call) -> None:
-        frame = self.frame
-        for argument in arguments:
-            kind = argument.__class__
-            if kind is ast.Name:
-                path = argument.id
-            elif kind is ast.Attribute:
-                path = access_path(argument)
-            else:
-                continue
-            if path:
-                frame.events.append(
-                    RawEvent(path, Op.ESCAPE, callee, node, frame.index, None, None, self.guards, self.flags)
-                )
 
     def _remember(self, arguments: list[Any], name: str) -> bool:
         if len(arguments) > 1 and name in ("add", "record"):  # a sink or a measurement, no set
@@ -206,7 +191,7 @@ class Expressions(Walker):
         if attr in _READ_METHODS and path:
             self.frame.uses[path] = self.frame.uses.get(path, 0) | _READ_METHODS[attr]
 
-    def _helper_call(self, node: ast.Call, name: str) -> bool:
+    def _helper_call(self, node: ast.Call, name: str) -> None:
         arguments = node.args
         if name in _HEAP_GROWTH and len(arguments) > 1:
             self.event(access_path(arguments[0]), Op.GROW, name, node, None, arguments[1])
@@ -215,9 +200,6 @@ class Expressions(Walker):
         elif name in ("setattr", "delattr") and len(arguments) > 1 and isinstance(arguments[1], ast.Constant):
             base = access_path(arguments[0])
             self.event(f"{base}.{arguments[1].value!s}" if base else "", Op.REBIND, name, node)
-        else:
-            return False
-        return True
 
 
 @lru_cache(maxsize=16384)
