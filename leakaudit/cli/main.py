@@ -19,6 +19,7 @@ COMMANDS = {
     "explain": ("leakaudit.cli.explain", "Print a rule's page, or list all rules."),
     "runtime": ("leakaudit.cli.runtime", "Watch a live process and confirm or clear each finding."),
     "monitor": ("leakaudit.cli.monitor", "Watch memory, threads and descriptors of processes from outside."),
+    "compare": ("leakaudit.cli.compare", "Run one workload under several settings and compare memory."),
     "doctor": ("leakaudit.cli.doctor", "Say whether a process can be attached to, and if not, why."),
     "demo": ("leakaudit.cli.demo", "Audit a leaking federated server, live, on this machine."),
 }

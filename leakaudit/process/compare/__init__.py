@@ -1,0 +1,1 @@
+"""Compare runs: one workload under several settings, each run sampled from outside."""

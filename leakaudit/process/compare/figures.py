@@ -1,0 +1,61 @@
+"""What one run comes to: its peak, its end, its trend."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from leakaudit.process.compare.recording import Recording
+from leakaudit.process.marks import Points
+from leakaudit.process.trend import Trend, classify
+
+LAST = 0.05  # of the samples: in which a run may already take itself apart
+TAKEN_APART = 0.1  # of the memory
+AT_THE_END = 0.1  # of the samples
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Bytes at the peak and at the end (the median of the last tenth), seconds, and the trend after the warm-up.
+
+    `points` are (seconds, bytes) of the whole run, without its exit.
+    """
+
+    repeat: int
+    points: Points
+    peak: float
+    end: float
+    seconds: float
+    processes: int
+    trend: Trend
+
+
+def figures(recording: Recording, warmup_s: float = 0.0) -> Figures:
+    """Measure a run that ended well; `warmup_s` is left out of the trend and the end, not of the peak."""
+    snapshots = recording.snapshots
+    points = without_exit([(s.t, float(s.memory)) for s in snapshots])
+    settled = [point for point in points if point[0] >= warmup_s] or points[-1:]
+    tail = settled[-max(1, int(AT_THE_END * len(settled))) :]
+    return Figures(
+        repeat=recording.repeat,
+        points=points,
+        peak=float(max((max(s.memory, s.peak) for s in snapshots), default=0)),
+        end=median(value for _, value in tail) if tail else 0.0,
+        seconds=recording.ending.seconds,
+        processes=max((s.processes for s in snapshots), default=0),
+        trend=classify(settled),
+    )
+
+
+def without_exit(points: Sequence[tuple[float, float]]) -> Points:
+    """Cut off where a program that ends gives its memory back: a fall without return in the last samples.
+
+    One such sample would be the low-water mark of the whole run.
+    """
+    tail = max(3, int(LAST * len(points)))
+    start = len(points) - 1
+    while start > len(points) - tail and start > 0 and points[start - 1][1] >= points[start][1]:
+        start -= 1
+    fallen = bool(points) and points[start][1] - points[-1][1] > TAKEN_APART * points[start][1]
+    return points[: start + 1] if fallen else points
