@@ -102,6 +102,30 @@ SCAN = Report(
     notes=("server/hub.py:4: unused suppression `ignore[LA101]`: nothing to silence here",),
 )
 
+_AUDIT = RuntimeAudit(
+    pid=4242,
+    python="3.11.7",
+    method="ptrace",
+    duration_s=60.04,
+    interval_s=5.0,
+    samples=13,
+    attach_pause_ms=3.21,
+    largest_pause_ms=7.94,
+    heap_growth_bytes_per_s=77627.0,
+    series=(
+        Series("rss", "bytes", 104857600, 109517619, 109517619, "steady growth", (*((5.0 * n, 104857600.0 + 388335 * n) for n in range(12)), (60.0, 109517619))),
+        Series("threads", "count", 12, 12, 13, "stable", tuple((5.0 * n, 12 + (n == 4)) for n in range(13))),
+        Series("open descriptors", "count", 40, 41, 44, "plateau", tuple((5.0 * n, 40 + min(n, 1) + 3 * (n == 4)) for n in range(13))),
+    ),
+    rss_account=(("named containers", 3_000_000), ("other Python objects", 80_000_000), ("native", 21_857_600)),
+    unexplained=(
+        Unexplained("builtins.bytes", (10, 400), 6.5, 9000.0, 0.12, ("module x", "dict", "list"), "server/hub.py", 30),
+        Unexplained("Thing", (1, 2), 0.01),
+    ),
+    notes=("sizes come from a census in a forked child",),
+    command="python -m server",
+)  # fmt: skip
+
 RUNTIME = Report(
     kind="runtime",
     findings=(
@@ -118,36 +142,68 @@ RUNTIME = Report(
                 bytes=(1_500_000, 4_574_040),
                 samples=13,
                 retaining_path=("module server.limits", "_hits"),
+                points=(*((5.0 * n, 1204 + 191 * n + n % 3) for n in range(12)), (60.0, 3498)),
             ),
         ),
-        replace(LISTENERS, verdict=Verdict(Status.BOUNDED, "evicts at 100 entries", 0.0, 0.0, 0.0, (100, 100), (8000, 8000), 13, False)),
+        replace(LISTENERS, verdict=Verdict(Status.BOUNDED, "evicts at 100 entries", 0.0, 0.0, 0.0, (100, 100), (8000, 8000), 13, False, points=tuple((5.0 * n, 100) for n in range(13)))),
         replace(LISTENERS, symbol="server.hub.Hub.gone", verdict=Verdict(Status.UNRESOLVED, "module server.hub is not loaded")),
         replace(LISTENERS, symbol="server.hub.Hub.slow", verdict=Verdict(Status.INCONCLUSIVE, "watch 10 minutes more", 0.004, None, None, (3, 4), samples=13)),
     ),
     files=143,
     lines=20417,
     seconds=61.2,
-    runtime=RuntimeAudit(
-        pid=4242,
-        python="3.11.7",
-        method="ptrace",
-        duration_s=60.04,
-        interval_s=5.0,
-        samples=13,
-        attach_pause_ms=3.21,
-        largest_pause_ms=7.94,
-        heap_growth_bytes_per_s=77627.0,
-        series=(
-            Series("rss", "bytes", 104857600, 109517619, 109517619, "steady growth", ((0.0, 104857600), (60.0, 109517619))),
-            Series("threads", "count", 12, 12, 13, "stable"),
-            Series("open descriptors", "count", 40, 41, 44, "plateau"),
-        ),
-        rss_account=(("named containers", 3_000_000), ("other Python objects", 80_000_000), ("native", 21_857_600)),
-        unexplained=(
-            Unexplained("builtins.bytes", (10, 400), 6.5, 9000.0, 0.12, ("module x", "dict", "list"), "server/hub.py", 30),
-            Unexplained("Thing", (1, 2), 0.01),
-        ),
-        notes=("sizes come from a census in a forked child",),
-        command="python -m server",
-    ),
+    runtime=_AUDIT,
 )  # fmt: skip
+
+_LONG = "x" * 10_000
+_EVIL = (
+    "<script>alert(1)</script>\"'`|]]>--&amp;@admin #1 \x1b[31m\x00\u202e"
+    "![i](http://x.invalid/p.png) www.x.invalid"
+)
+_AT = Location('we"ird/<img src=x onerror=alert(1)>.py', 7, 2, 7, 9)
+
+#: Names that an attacker who writes the audited file may choose.
+HOSTILE = replace(
+    RUNTIME,
+    findings=(
+        *RUNTIME.findings,
+        *(
+            replace(
+                HITS,
+                location=_AT,
+                symbol=name,
+                message=f"`{name}` keeps {name}",
+                evidence=(Evidence("key", name, name, 1, _AT),),
+                related=(Related(_AT, name),),
+                notes=(name,),
+                help=(name,),
+                verdict=Verdict(
+                    Status.CONFIRMED,
+                    name,
+                    entries_per_s=1.0,
+                    entries=(1, 2),
+                    retaining_path=(name, name),
+                    points=((0.0, 1), (1.0, 2)),
+                ),
+            )
+            for name in (
+                _EVIL,
+                _LONG,
+                "\udcff",
+                "</script><script>alert(2)</script>",
+                "{{ 7 * 7 }}",
+                "<!-- --!>",
+            )
+        ),
+    ),
+    errors=(FileError("a\nb.py", _EVIL),),
+    notes=(_EVIL,),
+    runtime=replace(
+        _AUDIT,
+        command=_EVIL,
+        series=(*_AUDIT.series, Series(_EVIL, "count", 0, 1, 1, "", ((0.0, 0), (1.0, 1)))),
+        rss_account=(*_AUDIT.rss_account, (_EVIL, 5.0)),
+        unexplained=(Unexplained(_EVIL, (1, 2), 1.0, retaining_path=(_EVIL, _LONG)),),
+        notes=(_EVIL,),
+    ),
+)

@@ -50,7 +50,7 @@ def write(text: str, output: str | None) -> None:
         _to_stdout(text)
         return
     try:
-        Path(output).write_text(text, encoding="utf-8")
+        Path(output).write_text(text, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise UsageError(f"cannot write {output} ({error.strerror})") from error
 

@@ -171,4 +171,4 @@ class Finding:
     def fingerprint(self) -> str:
         """Identity across runs: rule, symbol and scope; no line numbers, no addresses, no directories."""
         text = "|".join((self.rule, self.symbol, self.scope))
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]

@@ -39,7 +39,11 @@ class Renderer(Protocol):
 FORMATS = {
     "text": "leakaudit.report.text",
     "json": "leakaudit.report.json_v1",
+    "markdown": "leakaudit.report.markdown",
+    "sarif": "leakaudit.report.sarif",
     "github": "leakaudit.report.github",
+    "gitlab": "leakaudit.report.gitlab",
+    "junit": "leakaudit.report.junit",
 }
 
 
