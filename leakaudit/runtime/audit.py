@@ -19,9 +19,11 @@ from leakaudit.runtime.attach import procfs
 from leakaudit.runtime.attach.ladder import choose
 from leakaudit.runtime.attach.preflight import inspect
 from leakaudit.runtime.conclude import conclude, findings_of, watched_in
+from leakaudit.runtime.declared import Sources
 from leakaudit.runtime.link import POLL_S, Link, attach
+from leakaudit.runtime.named import Named
 from leakaudit.runtime.session import Session
-from leakaudit.runtime.source import own_source, seen_here, seen_there
+from leakaudit.runtime.source import own_source, seen_here, seen_there, standard_library
 from leakaudit.runtime.unexplained import declarations, own_files
 from leakaudit.runtime.verdict import suspicious
 from leakaudit.runtime.vitals import Vitals
@@ -92,6 +94,8 @@ class _Audit:
         self.progress, self.session = progress, session
         self.vitals = Vitals(target.pid)
         self.files: dict[str, Path] = {}
+        self.sources = Sources({}, ())
+        self.named = Named()
         self.has_ctypes = True
 
     def run(self) -> Report:
@@ -162,6 +166,8 @@ class _Audit:
             for name, file in modules.items()
         }
         self.files = own_files(modules, own, here)
+        folders = standard_library(modules)
+        self.sources = Sources(here, tuple(seen_here(self.target.root, folder) for folder in folders))
         probes = (
             {
                 "id": number,
@@ -242,7 +248,9 @@ class _Audit:
 
     def _needs_counts(self) -> bool:
         watched = watched_in(self.session)
-        return watched.first is not None and any(sample.partial for sample in watched.samples)
+        return watched.first is not None and (
+            self.named.affordable(self.options.duration_s) or any(s.partial for s in watched.samples)
+        )
 
     def _count(self, link: Link, at: float) -> None:
         """Let a copy of the target search the whole heap for holders, which the target itself has no time for."""
@@ -267,7 +275,13 @@ class _Audit:
             self.session.add("note", text=text)
             return
         self.progress("census", 0, 1)
-        command: dict[str, Any] = {"id": name, "cpu_s": census.LIMIT_S, "light": False, "grew": []}
+        command: dict[str, Any] = {
+            "id": name,
+            "cpu_s": census.LIMIT_S,
+            "light": False,
+            "grew": [],
+            "most": census.MOST_OBJECTS,
+        }
         if name == "first":
             for file, content in census.tools().items():
                 link.channel.put(file, content)
@@ -277,6 +291,7 @@ class _Audit:
             watched = watched_in(self.session)
             command["grew"] = suspicious(findings_of(self.session), watched)
             command["before"] = "census-first.json"
+            command["rising"] = self.named.rising()
         self._take_census(link, command)
 
     def _take_census(self, link: Link, command: dict[str, Any]) -> None:
@@ -286,9 +301,11 @@ class _Audit:
             error = (link.channel.fetch("census-error.json") or {}).get("error") or self._last_failure()
             self.session.add("note", text=f"the {command['id']} census was not finished; {error}")
             return
+        self.named.add(result)
         declarations(result, self.files)
-        # Addresses and lengths are for the second census only, which reads the file itself.
-        self.session.append({key: value for key, value in result.items() if key != "lengths"})
+        self.named.declare(result, self.sources)
+        # Addresses, lengths and names are for the second census only, which reads the file itself.
+        self.session.append({key: value for key, value in result.items() if key not in ("lengths", "names")})
 
     def _last_failure(self) -> str:
         failures = [record["error"] for record in self.session.of("failed")]

@@ -13,7 +13,7 @@ def own_source(files: Mapping[str, str], cwd: str, root: Path) -> tuple[Path, ..
 
     `files` maps the target's loaded modules to their files as the target sees them, `root` is its file system.
     """
-    library = _library(files)
+    library = standard_library(files)
     found: set[PurePosixPath] = set()
     for module, file in files.items():
         path = PurePosixPath(cwd, file)
@@ -45,7 +45,8 @@ def _same(one: Path, other: Path) -> bool:
         return False
 
 
-def _library(files: Mapping[str, str]) -> tuple[PurePosixPath, ...]:
+def standard_library(files: Mapping[str, str]) -> tuple[PurePosixPath, ...]:
+    """Return the folders of the target's standard library."""
     # Of the places where the standard library can lie, the target's own modules tell which it is.
     known = (files[name] for name in ("os", "abc", "codecs", "threading") if name in files)
     folders = {PurePosixPath(file).parent for file in known}

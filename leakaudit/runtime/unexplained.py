@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from leakaudit.findings.report import Unexplained
-from leakaudit.runtime.growth import Course, assess
+from leakaudit.runtime.declared import Sources
+from leakaudit.runtime.growth import LEAST_SAMPLES, Course, assess
 from leakaudit.runtime.verdict import Watched, share
 
 LEAST_BYTES_PER_S = 128.0
 LEAST_SHARE = 0.02
 LEAST_GAIN = 50
+LEAST_ENTRIES = 5  # of a container with a name that rose throughout
+FEW, GREW_BY = 8, 0.05  # entries, and part of those that were there, where only the ends were seen
 MOST = 8
 
 Step = Mapping[str, str]
@@ -42,44 +45,8 @@ def nearest(path: Sequence[Step], files: Mapping[str, Path]) -> tuple[Path, int]
 
 
 def _line(file: Path | None, owner: str, name: str) -> int | None:
-    if file is None:
-        return None
-    try:
-        tree = ast.parse(file.read_bytes())
-    except (OSError, SyntaxError, ValueError):
-        return None
-    scope: ast.AST = tree
-    for part in filter(None, owner.split(".")):
-        if part == "<locals>":
-            continue
-        found = next((node for node in ast.walk(scope) if _defines(node, part)), None)
-        if found is None:
-            return None
-        scope = found
-    lines = (
-        node.lineno
-        for node in ast.walk(scope)
-        if isinstance(node, ast.stmt) and _assigns(node, name, bool(owner))
-    )
-    return min(lines, default=None)
-
-
-def _defines(node: ast.AST, name: str) -> bool:
-    return isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.name == name
-
-
-def _assigns(node: ast.stmt, name: str, in_owner: bool) -> bool:
-    if isinstance(node, ast.Assign):
-        targets: Sequence[ast.expr] = node.targets
-    elif isinstance(node, ast.AnnAssign):
-        targets = (node.target,)
-    else:
-        return False
-    return any(
-        (isinstance(target, ast.Name) and target.id == name)
-        or (in_owner and isinstance(target, ast.Attribute) and target.attr == name)
-        for target in targets
-    )
+    place = Sources({"": file}, ()).declaration("", owner, name) if file is not None else None
+    return place[1] if place else None
 
 
 def unexplained(
@@ -98,8 +65,32 @@ def unexplained(
     told = [_tell(item, span, watched) for item in result.get("unexplained", ())]
     types = (item for item in result.get("unexplained_types", ()) if _keeps_growing(item["type"], watched))
     told += [_tell(item, span, watched) for item in types]
-    kept = [item for item in told if _matters(item)]
-    return tuple(sorted(kept, key=lambda item: -(item.bytes_per_s or 0.0))[:MOST])
+    kept = [(False, item) for item in told if _matters(item)]
+    for item in result.get("named", ()):
+        named = _tell_named(item, span, watched)
+        if named is not None:
+            kept.append((item["population"], named))
+    kept.sort(key=lambda pair: (pair[0], -(pair[1].bytes_per_s or 0.0)))
+    return tuple(item for _, item in kept[:MOST])
+
+
+def _tell_named(item: Mapping[str, Any], span: float, watched: Watched) -> Unexplained | None:
+    """Return the growth of a container that has a name, None where it may be a warm-up."""
+    gain = item["count"][1] - item["count"][0]
+    growth = assess([(t, count) for t, count in item["points"]], item["limit"])
+    if len(item["points"]) < LEAST_SAMPLES:
+        if gain < max(FEW, GREW_BY * item["count"][0]):
+            return None
+        reason = "seen at both ends only, so this may be a warm-up"
+    elif growth.course is Course.GROWS and gain >= LEAST_ENTRIES:
+        reason = growth.reason
+    else:
+        return None
+    if item["within"]:
+        reason += f"; its entries lie in {item['within']}"
+    if item["holders"] > 1:
+        reason += f"; {item['holders']} containers together"
+    return replace(_tell(item, span, watched), symbol=item["symbol"], reason=reason)
 
 
 def _by_samples(watched: Watched, explained: int) -> tuple[Unexplained, ...]:
