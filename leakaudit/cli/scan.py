@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -94,7 +95,12 @@ def scan(**options: Any) -> ExitCode:
     """Find what may grow for ever in the Python files under PATHS (default: the current folder)."""
     options["paths"] = options["paths"] or (".",)
     options["jobs"] = options["jobs"] or 0
-    return _run(Request(**options))
+    from leakaudit.scan.limits import without_collections
+
+    with without_collections():
+        code = _run(Request(**options))
+        gc.freeze()  # the process ends now: to look for what might be freed would be for nothing
+    return code
 
 
 def _run(request: Request) -> ExitCode:

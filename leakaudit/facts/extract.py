@@ -124,8 +124,9 @@ class _Resolution:
                 if container is not None and self._is_better(container, found.get(container.owner)):
                     found[container.owner] = container
         for frame, node, _, _ in self.walk.functions:
-            for container in self._defaults(frame, node):
-                found.setdefault(container.owner, container)
+            if node.args.defaults or node.args.kw_defaults:  # type: ignore[attr-defined]
+                for container in self._defaults(frame, node):
+                    found.setdefault(container.owner, container)
         return list(found.values())
 
     def _is_better(self, new: Container, old: Container | None) -> bool:
@@ -145,6 +146,8 @@ class _Resolution:
     def _container(
         self, frame: Frame, path: str, value: ast.AST, node: ast.AST, annotation: str, flags: int
     ) -> Container | None:
+        if frame.kind == "function" and path not in frame.taken and frame.is_local(path):
+            return None  # a local that no other function sees
         kind, inner, bound, weak, initial, source, is_field = describe(value)
         if not kind:
             return None
@@ -332,7 +335,7 @@ class _Resolution:
         )
 
     def _params(self, arguments: ast.arguments) -> tuple[Param, ...]:
-        defaults = dict(defaults_of(arguments))
+        defaults = dict(defaults_of(arguments)) if arguments.defaults or arguments.kw_defaults else {}
         plain = self._plain_params
         found = [
             plain[a.arg]
