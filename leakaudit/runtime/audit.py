@@ -16,8 +16,7 @@ from leakaudit.findings.order import by_place
 from leakaudit.report.json_v1 import document
 from leakaudit.runtime import census
 from leakaudit.runtime.attach import procfs
-from leakaudit.runtime.attach.ladder import choose
-from leakaudit.runtime.attach.preflight import inspect
+from leakaudit.runtime.attach.ladder import reach
 from leakaudit.runtime.conclude import conclude, findings_of, watched_in
 from leakaudit.runtime.declared import Sources
 from leakaudit.runtime.link import POLL_S, Link, attach
@@ -30,6 +29,7 @@ from leakaudit.runtime.vitals import Vitals
 
 if TYPE_CHECKING:
     from leakaudit.findings.report import Report
+    from leakaudit.runtime.attach.injector import Injector
     from leakaudit.runtime.attach.target import Target
     from leakaudit.runtime.session import Record
 
@@ -76,7 +76,8 @@ def audit(
     options = options or Options()
     session = Session(options.session)
     try:
-        return _Audit(inspect(pid), scan, options, progress, session).run()
+        target, injector = reach(pid, options.method)
+        return _Audit(target, injector, scan, options, progress, session).run()
     finally:
         session.close()
 
@@ -85,12 +86,13 @@ class _Audit:
     def __init__(
         self,
         target: Target,
+        injector: Injector,
         scan: Callable[[Sequence[Path]], Report],
         options: Options,
         progress: Progress,
         session: Session,
     ) -> None:
-        self.target, self.scan, self.options = target, scan, options
+        self.target, self.injector, self.scan, self.options = target, injector, scan, options
         self.progress, self.session = progress, session
         self.vitals = Vitals(target.pid)
         self.files: dict[str, Path] = {}
@@ -110,9 +112,8 @@ class _Audit:
             duration_s=self.options.duration_s,
             threshold=self.options.threshold.value,
         )
-        injector = choose(self.target, self.options.method)
         self.progress("attach", 0, 1)
-        link, injection = attach(self.target, injector, self._alive, self._heard, self._agent_options())
+        link, injection = attach(self.target, self.injector, self._alive, self._heard, self._agent_options())
         with contextlib.closing(link):
             hello = link.wait_for("hello", ANSWER_S)
             if hello is None:
@@ -283,7 +284,7 @@ class _Audit:
             "most": census.MOST_OBJECTS,
         }
         if name == "first":
-            for file, content in census.tools().items():
+            for file, content in ({} if link.equipped else census.tools()).items():
                 link.channel.put(file, content)
             if not self.has_ctypes:
                 self.session.add("note", text="the census loaded libffi into the target; it stays mapped")

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leakaudit.errors import AttachError
+from leakaudit.runtime.attach.cooperative import Cooperative
 from leakaudit.runtime.channel import Channel, open_channel
-from leakaudit.runtime.payload import AGENT, CLONER, payload
+from leakaudit.runtime.payload import payload
 
 if TYPE_CHECKING:
     from leakaudit.runtime.attach.injector import Injection, Injector
     from leakaudit.runtime.attach.target import Target
     from leakaudit.runtime.session import Record
 
+AGENT = Path(__file__).with_name("agent.py")
+#: What the agent reads from the channel when it is asked for a census.
+CLONER = Path(__file__).with_name("cloner.py")
 INJECT_LIMIT_S = 10.0
 BEAT_S = 1.0
 LEASE_S = 10.0
@@ -24,10 +30,20 @@ POLL_S = 0.05
 
 
 class Link:
-    """A channel with an agent at its other end. `heard` is called with each of its records."""
+    """A channel with an agent at its other end. `heard` is called with each of its records.
 
-    def __init__(self, channel: Channel, alive: Callable[[], bool], heard: Callable[[Record], None]) -> None:
-        self.channel = channel
+    `equipped` says that the target has put what a census needs into the channel itself.
+    """
+
+    def __init__(
+        self,
+        channel: Channel,
+        alive: Callable[[], bool],
+        heard: Callable[[Record], None],
+        *,
+        equipped: bool = False,
+    ) -> None:
+        self.channel, self.equipped = channel, equipped
         self._alive, self._heard = alive, heard
         self._over = threading.Event()
         self._beating = threading.Thread(target=self._beat, daemon=True)
@@ -92,19 +108,21 @@ def attach(
 ) -> tuple[Link, Injection]:
     """Place the agent in the target and return the link to it; raises AttachError."""
     channel = open_channel(target.root, target.uid, target.gid)
+    # A target that cooperates runs the agent that came with its own leakaudit: it is told only where to talk.
+    cooperates = isinstance(injector, Cooperative)
     try:
-        equip(channel, options)
-        injection = injector.inject(
-            target, payload(channel.inside), channel.said_anything, deadline_s=INJECT_LIMIT_S
-        )
+        equip(channel, options, code=not cooperates)
+        source = os.fsencode(channel.inside) if cooperates else payload(channel.inside)
+        injection = injector.inject(target, source, channel.said_anything, deadline_s=INJECT_LIMIT_S)
     except BaseException:
         channel.close()
         raise
-    return Link(channel, alive, heard), injection
+    return Link(channel, alive, heard, equipped=cooperates), injection
 
 
-def equip(channel: Channel, options: dict[str, Any]) -> None:
-    """Put into the channel what the agent needs to start."""
-    channel.put("agent.py", AGENT.read_bytes())
-    channel.put("cloner.py", CLONER.read_bytes())
+def equip(channel: Channel, options: dict[str, Any], *, code: bool = True) -> None:
+    """Put into the channel what the agent needs to start, with its `code` or without."""
+    if code:
+        channel.put("agent.py", AGENT.read_bytes())
+        channel.put("cloner.py", CLONER.read_bytes())
     channel.put("options.json", json.dumps({"lease_s": LEASE_S, **options}).encode())

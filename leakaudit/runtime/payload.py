@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-AGENT = Path(__file__).with_name("agent.py")
-#: What the agent reads from the channel when it is asked for a census.
-CLONER = Path(__file__).with_name("cloner.py")
-
 # Runs in the agent's thread. Compiling keeps the interpreter lock, so it is done definition by definition; what two
 # blank lines part is whole, as every formatter sees to. The number is that of `from __future__ import annotations`.
-_LOADER = """
+# A program that has opened a door of its own (`leakaudit.agent`) gives functions to use instead of the agent's.
+LOADER = """
 try:
     import sys
     known = frozenset(sys.modules)
@@ -21,6 +16,7 @@ try:
         exec(compile("\\n" * line + part, "leakaudit agent", "exec", 0x1000000, True), names)
         line += part.count("\\n") + 3
         names.get("nap", int)(0.001)
+    names.update(names.pop("instead", ()))
     names["main"](directory, names, known)
 except BaseException:
     pass
@@ -40,4 +36,4 @@ except BaseException:
 
 def payload(directory: str) -> bytes:
     """Return the source to inject; `directory` is the channel as the target sees it."""
-    return _STARTER.format(loader=_LOADER, directory=directory).encode()
+    return _STARTER.format(loader=LOADER, directory=directory).encode()

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
 INSTALLED = ("site-packages", "dist-packages")
+OURS = ("leakaudit", "leakaudit_door")
+BOOT = ("leakaudit", "runtime", "boot")
 
 
 def own_source(files: Mapping[str, str], cwd: str, root: Path) -> tuple[Path, ...]:
@@ -17,7 +19,7 @@ def own_source(files: Mapping[str, str], cwd: str, root: Path) -> tuple[Path, ..
     found: set[PurePosixPath] = set()
     for module, file in files.items():
         path = PurePosixPath(cwd, file)
-        if path.suffix != ".py" or _foreign(path, library):
+        if path.suffix != ".py" or _is_ours(module, path) or _foreign(path, library):
             continue
         found.add(_package(module, path))
     tops = {path for path in found if not any(parent in found for parent in path.parents)}
@@ -51,6 +53,11 @@ def standard_library(files: Mapping[str, str]) -> tuple[PurePosixPath, ...]:
     known = (files[name] for name in ("os", "abc", "codecs", "threading") if name in files)
     folders = {PurePosixPath(file).parent for file in known}
     return tuple(folders)
+
+
+def _is_ours(module: str, path: PurePosixPath) -> bool:
+    """Tell whether a module is what a target that cooperates has loaded of leakaudit."""
+    return module.partition(".")[0] in OURS or path.parts[-4:-1] == BOOT
 
 
 def _foreign(path: PurePosixPath, library: Iterable[PurePosixPath]) -> bool:

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from leakaudit.errors import AttachError, UsageError
+from leakaudit.runtime.attach.cooperative import Cooperative, describe
 from leakaudit.runtime.attach.gdb import Gdb
 from leakaudit.runtime.attach.pending_call import PendingCall
+from leakaudit.runtime.attach.preflight import inspect
 from leakaudit.runtime.attach.registers import MACHINES, PROVEN
 from leakaudit.runtime.attach.remote_exec import RemoteExec
 
@@ -15,8 +17,8 @@ if TYPE_CHECKING:
     from leakaudit.runtime.attach.injector import Injector
     from leakaudit.runtime.attach.target import Target
 
-#: Best first.
-INJECTORS: tuple[Injector, ...] = (RemoteExec(), PendingCall(), Gdb())
+#: Best first: a target that lets us in is neither stopped nor written to.
+INJECTORS: tuple[Injector, ...] = (Cooperative(), RemoteExec(), PendingCall(), Gdb())
 #: Never chosen unless asked for: register files that no machine has proven yet.
 UNPROVEN: tuple[Injector, ...] = (PendingCall("pending-call-unproven", frozenset(MACHINES) - PROVEN),)
 
@@ -42,6 +44,21 @@ def rungs(target: Target) -> tuple[RungReport, ...]:
 
 def _report(injector: Injector, reason: str | None) -> RungReport:
     return RungReport(injector.name, reason is None, reason or "open")
+
+
+def reach(pid: int, method: str = "auto") -> tuple[Target, Injector]:
+    """Describe a process and choose the way into it; raises AttachError where there is none.
+
+    What may not be looked into from outside can still let us in by its own door.
+    """
+    try:
+        target = inspect(pid)
+    except AttachError:
+        cooperating = describe(pid) if method in ("auto", Cooperative.name) else None
+        if cooperating is None:
+            raise
+        return cooperating, Cooperative()
+    return target, choose(target, method)
 
 
 def choose(target: Target, method: str = "auto") -> Injector:

@@ -13,7 +13,7 @@ from leakaudit.runtime.attach.target import Target
 
 _CAP_SYS_PTRACE = 19
 _YAMA = Path("/proc/sys/kernel/yama/ptrace_scope")
-_COOPERATE = "or start it with `leakaudit run`"
+_COOPERATE = "or start it with `leakaudit run`, or have it call `leakaudit.agent.start()`"
 
 
 def inspect(pid: int) -> Target:
