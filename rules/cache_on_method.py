@@ -119,10 +119,13 @@ class CacheOnMethod(Rule):
 
     def _cap(self, project: Project, cached: Cached) -> Confidence:
         """A bounded cache is a sure leak only where it is large; a named size needs instances that come and go, too."""
+        if emptied(project, cached.function.name) is not None:
+            return Confidence.MEDIUM
         if not cached.limit or (cached.limit.isdigit() and not _is_small(cached.limit)):
             return Confidence.HIGH
-        count = population.of_class(project, Place(cached.path, cached.function.cls)).value
-        large = not _is_small(cached.limit) and count in ("many", "likely-many")
+        count = population.of_class(project, Place(cached.path, cached.function.cls))
+        seen = count.value == "many" or (count.value == "likely-many" and "callback" not in count.reason)
+        large = not _is_small(cached.limit) and seen
         return Confidence.HIGH if large else Confidence.MEDIUM
 
     def _evidence(self, project: Project, cached: Cached) -> Iterator[Evidence]:

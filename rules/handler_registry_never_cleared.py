@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from leakaudit.facts.judge import Growth
 from leakaudit.facts.linked import Subject
+from leakaudit.facts.model import Op
 from leakaudit.facts.project import Project
 from leakaudit.facts.registry import holds_callables
 from leakaudit.scan.container_rule import ContainerRule
@@ -65,7 +66,8 @@ class HandlerRegistryNeverCleared(ContainerRule):
 
     def takes(self, project: Project, subject: Subject, growth: Growth) -> bool:
         """Take the registries of callables."""
-        return holds_callables(subject) and growth.cleanup.grade in ("none", "by-name", "clear-only")
+        registered = growth.site.event.op == Op.GROW
+        return registered and holds_callables(subject) and growth.cleanup.grade in ("none", "by-name", "clear-only")
 
     def message(self, growth: Growth) -> str:
         """Name the registry."""

@@ -73,7 +73,9 @@ class IdKeyedRegistry(ContainerRule):
         """Take what is keyed by an address."""
         event = growth.site.event
         origins = event.key_origins if event.key else event.value_origins
-        return "id" in origins[:2] and not _DEFINITIONS.search(event.key or event.value)
+        if "id" not in origins[:2] or _DEFINITIONS.search(event.key or event.value):
+            return False
+        return not (event.value and f"id({event.value})" == event.key)  # its own value keeps it: no address outlives it
 
     def suspects(self, project: Project) -> Iterator[Suspect]:
         """Yield the growing containers; sure only of those that grow per event."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from leakaudit.facts import judge
+from leakaudit.facts import judge, population
 from leakaudit.facts.instances import Enrolment, enrolments, is_enrolling, removal
-from leakaudit.findings import Evidence, Finding, Fix, Location, Related
+from leakaudit.findings import Confidence, Evidence, Finding, Fix, Location, Related
 from leakaudit.scan.module import Module
 from leakaudit.scan.rule import Rule, Suspect
 
@@ -99,6 +99,7 @@ class InstanceRegistry(Rule):
         event = enrolment.seen.event
         kind = enrolment.cls.name.rpartition(".")[2]
         gone = removal(project, subject)
+        few = population.of_class(project, enrolment.cls).value in ("one", "few", "likely-few")
         related = [
             Related(
                 Location(enrolment.seen.path, event.line, event.column), f"each `{kind}` adds itself here"
@@ -126,6 +127,7 @@ class InstanceRegistry(Rule):
                 "or take each one out where its life ends (`close`, `stop`, `__exit__`)",
             ),
             probe=judge.probe(project, subject, (*self.object_types, kind)),
+            cap=Confidence.MEDIUM if few else Confidence.HIGH,
         )
 
     def _evidence(self, project: Project, enrolment: Enrolment) -> Iterator[Evidence]:

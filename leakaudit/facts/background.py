@@ -20,6 +20,7 @@ _TEARDOWN = frozenset(
     "stop close aclose shutdown __aexit__ __exit__ disconnect cleanup teardown terminate async_stop async_close unload".split()
 )
 _ONCE = frozenset("main _main amain cli run_app".split())
+_SERVES = frozenset("run serve start run_forever serve_forever startup lifespan arun async_run _run".split())
 _STARTS = ("create_task", "ensure_future", "create_background_task")
 
 
@@ -108,6 +109,9 @@ def _frequency(project: Project, path: str, func: int, flags: int) -> Evidence:
             return Evidence("context", "start-up", f"`{outer.name}` runs once", judge.CONTEXT["import"])
         outer = project.function(path, outer.parent)
     context = project.contexts.of_function(path, func)
+    function = project.function(path, func)
+    if function is not None and function.name in _SERVES and context.value == "likely-event":
+        return Evidence("context", "serving", f"`{function.name}` is named like what runs as long as its object", 0)
     return Evidence("context", context.value, context.reason, judge.CONTEXT[context.value])
 
 
@@ -141,7 +145,7 @@ def endless(project: Project) -> Iterator[Dropped]:
 def threads(project: Project) -> Iterator[Dropped]:
     """Yield the endless functions that are started as a thread: nothing ends a thread from outside."""
     for path, call in project.calls("Thread"):
-        target = _target(project, path, call)
+        target = target_of(project, path, call)
         function = project.function(*target) if target is not None else None
         if target is not None and function is not None and function.endless and call.func >= 0:
             handle = Evidence(
@@ -153,8 +157,8 @@ def threads(project: Project) -> Iterator[Dropped]:
             yield replace(_endless(project, path, call, target, function, handle, ""), what="thread")
 
 
-def _target(project: Project, path: str, call: Call) -> tuple[str, int] | None:
-    """The project function that a `Thread(target=...)` runs."""
+def target_of(project: Project, path: str, call: Call) -> tuple[str, int] | None:
+    """The project function that a `Thread(target=...)` or `Process(target=...)` runs."""
     text = dict(call.keywords).get("target", "") or (call.args[1] if len(call.args) > 1 else "")
     verb, _, name = text.partition("|")[0].partition(":")
     if verb == "closure":

@@ -31,6 +31,8 @@ _TEARDOWN = re.compile(
     r"reset_\w+|cancel_all\w*|clear_all\w*|shutdown_\w+|\w+_all|"
     r"release_all|kill|quit|close_all|cancel|del|exit|aexit)_*$"
 )
+_LEAVING = frozenset({"__exit__", "__aexit__"})
+_ONE = frozenset({"pop", "popleft", "popitem", "remove"})
 _ASKED = re.compile(
     r"^(a|async_|_)*(delete|remove|clear|invalidate|unset|flush|__delitem__|pop|discard)(_\w+)?$"
 )
@@ -249,11 +251,17 @@ def _is_teardown(project: Project, seen: Seen) -> bool:
     ):
         return False
     function = project.function(seen.path, seen.event.func)
+    if function is not None and function.name in _LEAVING and _takes_one(seen.event):
+        return False  # a stack: `__enter__` pushes, `__exit__` pops
     while function is not None:
         if _TEARDOWN.match(function.name):
             return True
         function = project.function(seen.path, function.parent)
     return False
+
+
+def _takes_one(event: Event) -> bool:
+    return event.op is Op.SHRINK and event.method in _ONE and not event.flags & Flag.LOOP
 
 
 def _is_uncalled(project: Project, seen: Seen) -> bool:

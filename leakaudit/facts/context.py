@@ -39,6 +39,9 @@ _REGISTRAR = re.compile(
 )
 
 
+_PLAIN = frozenset(
+    "append add setdefault keys values items format join encode decode hexdigest randint choice uuid4 copy upper lower".split()
+)
 _DECORATED = frozenset(
     "f fn func fun function cls klass class_ method callback handler wrapped target view view_func decorated callable_ obj factory coro hook".split()
 )
@@ -57,6 +60,8 @@ class Contexts:
         if event.func >= 0 and event.flags & Flag.FOREVER:
             function = self._project.function(path, event.func)
             assert function is not None
+            if _only_tries(function, event.owner):
+                return self.of_function(path, event.func)
             return Answer("per-event", f"inside a loop without end in `{function.name}`", path, event.line)
         return self.of_function(path, event.func)
 
@@ -224,6 +229,14 @@ class Contexts:
         return "type" in self._project.base_names(Place(path, function.cls)) or "Meta" in "".join(
             self._project.base_names(Place(path, function.cls))
         )
+
+
+def _only_tries(function: Function, owner: str) -> bool:
+    """Its `while True` calls nothing that could wait for an event: it looks for a free place in its container."""
+    return not function.endless and all(
+        name.startswith(("b:", f"{owner}.")) or name.rpartition(".")[2] in _PLAIN
+        for name in function.loop_calls
+    )
 
 
 def _is_decorator(function: Function) -> bool:

@@ -82,6 +82,8 @@ class Cycles:
 
     def _is_shared(self, path: str, cls: str, attribute: str) -> bool:
         """The container may be another's, holds weakly, or lets go of the instance somewhere."""
+        if self._project.method(Place(path, cls), attribute) is not None:
+            return True  # a property makes what it returns
         for base in self._project.mro(Place(path, cls)):
             for scope in "ic":
                 subject = self._project.subjects.get(Place(base.path, f"{scope}:{base.name}.{attribute}"))

@@ -50,7 +50,7 @@ CLEANUP = {
     "bound": -20,
 }
 _ONCE_PER = re.compile(
-    r"warn|report|logged|deprecat|verified|initiali[sz]ed|loaded|registered|known|complain|declared",
+    r"warn|report|logged|deprecat|verified|initiali[sz]ed|loaded|registered|known|complain|declared|emitted|hinted|notified|announced|printed|shown|nagged",
     re.IGNORECASE,
 )
 _SEQUENCES = ("list", "deque", "queue", "buffer")
@@ -139,16 +139,18 @@ def _weigh(project: Project, subject: Subject, site: Seen, lifetime: Answer, cle
         _evidence("context", context, CONTEXT),
         _evidence("key", key, KEY),
         Evidence("cleanup", cleanup.grade, cleanup.reason, CLEANUP[cleanup.grade], _place(cleanup)),
-        *_extras(subject, site, key, shared),
+        *_extras(project, subject, site, key, shared),
         *_sibling(project, subject, site, cleanup),
         *_fresh_registration(project, subject, site, context),
     ]
     return Growth(subject, site, lifetime, context, key, cleanup, tuple(evidence))
 
 
-def _extras(subject: Subject, site: Seen, key: Answer, shared: bool) -> Iterator[Evidence]:
+def _extras(
+    project: Project, subject: Subject, site: Seen, key: Answer, shared: bool
+) -> Iterator[Evidence]:
     reads = subject.uses & ~(Use.LEN | Use.TRUTH)
-    if not reads:
+    if not reads and not (subject.scope in "ic" and subject.name in project.read_through_others):
         yield Evidence("write-only", "yes", f"nothing in the project reads `{subject.name}`", 1)
     if subject.name.isupper() and key.value not in ("identity", "fresh"):
         yield Evidence("name", "constant", f"`{subject.name}` is named like a constant", -1)

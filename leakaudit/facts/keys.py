@@ -16,6 +16,10 @@ _FRESH_CALLS = re.compile(
 _FINITE_ANNOTATION = re.compile(
     r"^(typing\.)?(Literal\[|bool\b|type\b|Type\b|type\[|Type\[)|Enum\b|Type\b$|Kind\b$|Level\b$|Mode\b$|Status\b$|State\b$"
 )
+#: Names of what a program defines, so that there is only so much of it.
+_CODE = frozenset(
+    "func function fn cls klass class type typ module mod code endpoint view route tool schema mapper signature database component plugin".split()
+)
 _IDENTITY_CALLS = frozenset(
     "get_ident get_native_id getcurrent current_thread current_task currentThread current_greenlet".split()
 )
@@ -79,6 +83,9 @@ def _domain(text: str, tags: tuple[str, ...]) -> Answer:
     found = [_tag(tag) for tag in tags]
     fresh = [t for t in found if t == "fresh"]
     if any(tag == "id" for tag in tags):
+        code = next((tag for tag in tags if _is_code(tag)), "")
+        if code:
+            return Answer("likely-finite", f"the key `{text}` is the `id()` of code: as much as the program has")
         return Answer("identity", f"the key `{text}` holds an `id()`, new for every object")
     solid = [tag for tag in tags if not tag.startswith("local:")]
     if tags[0] == "type" or (
@@ -116,6 +123,16 @@ def _domain(text: str, tags: tuple[str, ...]) -> Answer:
     if fresh or any(tag == "fstr" for tag in tags):
         return Answer("likely-fresh", f"the key `{text}` is put together from what the caller passes")
     return Answer("unknown", f"nothing tells how many different `{text}` there are")
+
+
+def _is_code(tag: str) -> bool:
+    """Whether an origin is a class, a function or a module, or is named like one."""
+    verb, _, rest = tag.partition(":")
+    if verb in ("class", "function", "type"):
+        return True
+    name = rest.partition(":")[0]
+    named = words(name.removesuffix("_id"))[-1:] if verb in ("param", "local") else words(name)
+    return verb in ("param", "attr", "local") and bool(_CODE & set(named))
 
 
 def _tag(tag: str) -> str:

@@ -200,6 +200,8 @@ class Origins:
         name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
         if name == "id" and isinstance(node.func, ast.Name):
             found.append("id")
+            for argument in node.args:
+                self._collect(argument, frame, depth - 1, found)
         elif name == "type" and len(node.args) == 1 and isinstance(node.func, ast.Name):
             found.append("type")
         elif name in _SEE_THROUGH:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from leakaudit.facts.answers import words
+from leakaudit.facts.background import target_of
 from leakaudit.facts.linked import Place
 from leakaudit.facts.model import Flag, Function, Holding
 from leakaudit.facts.ownership import CHILD, Resource, Unclosed, made_by, teardowns
@@ -15,6 +16,7 @@ from leakaudit.findings import Evidence, Location, Related
 _CONTEXT = {"per-event": 2, "likely-event": 1, "registrar": -2, "start-up": -3, "import": -8}
 _ONCE = frozenset("main _main amain cli run_app".split())
 _MANY = 3
+_TRANSPORTS = frozenset("transport connector connection_pool http_client".split())
 _THINGS = frozenset("connection conn client session socket sock pool channel executor".split())
 
 
@@ -115,6 +117,11 @@ def _unclosed(project: Project, path: str, holding: Holding, resource: Resource)
         *_risk(holding),
         *_late(project, path, holding, function),
     ]
+    shared = _shares(project, path, holding)
+    if shared:
+        evidence.append(
+            Evidence("connections", "shared", f"`{holding.name}` uses the connections of `{shared}`", -4)
+        )
     if holding.lent and holding.how != "raise":
         evidence.append(Evidence("lent", "yes", f"`{holding.passed[0]}` only uses it", -1))
     related = [Related(Location(path, holding.exit_line), place)]
@@ -190,5 +197,27 @@ def _context(project: Project, path: str, holding: Holding) -> Evidence:
         if outer.name in _ONCE:
             return Evidence("context", "start-up", f"`{outer.name}` runs once", _CONTEXT["import"])
         outer = project.function(path, outer.parent)
+    if (path, holding.func) in _process_mains(project):
+        return Evidence("context", "process", "its process ends with it", _CONTEXT["import"])
     context = project.contexts.of_function(path, holding.func)
     return Evidence("context", context.value, context.reason, _CONTEXT.get(context.value, 0))
+
+
+def _shares(project: Project, path: str, holding: Holding) -> str:
+    """What a client is given to send with, so that it holds no connections of its own, or ""."""
+    for call in project.files[path].calls:
+        if (call.line, call.column, call.func) == (holding.line, holding.column, holding.func):
+            for name, value in call.keywords:
+                if name in _TRANSPORTS and not value.startswith(("new:", "call:", "const:None")):
+                    return name
+    return ""
+
+
+def _process_mains(project: Project) -> set[tuple[str, int]]:
+    """The functions that a process of their own runs from beginning to end."""
+    known: set[tuple[str, int]] = project.__dict__.setdefault("_process_mains", set())
+    if "_process_mains_known" not in project.__dict__:
+        project.__dict__["_process_mains_known"] = True
+        targets = (target_of(project, path, call) for path, call in project.calls("Process"))
+        known.update(target for target in targets if target is not None)
+    return known

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from leakaudit.facts.answers import Answer, words
 from leakaudit.facts.linked import Place
 from leakaudit.facts.model import Call, Flag
+from leakaudit.source.classify import is_test_path
 
 if TYPE_CHECKING:
     from leakaudit.facts.project import Project
@@ -101,7 +102,7 @@ def _sites(project: Project, place: Place) -> list[tuple[str, Call]]:
     found = list(project.constructions.get(place, ()))
     for subclass in project.subclasses.get(place, ())[:8]:
         found.extend(project.constructions.get(subclass, ())[:4])
-    return found[:_SITES]
+    return [site for site in found if not is_test_path(site[0])][:_SITES]
 
 
 def _site(project: Project, name: str, path: str, call: Call, depth: int) -> Answer:
