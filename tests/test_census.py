@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ from leakaudit.runtime.census_child import nameless
 from leakaudit.runtime.census_child import retained as child
 from leakaudit.runtime.census_child.clock import Clock
 from leakaudit.runtime.census_child.library import library as functions
+from leakaudit.runtime.census_child.walk import PART
 
 MIB = 2**20
 
@@ -38,10 +40,23 @@ def library(monkeypatch):
     agent.learn_types()
 
 
+class Found:
+    """What some containers retain."""
+
+    def __init__(self, *seeds):
+        holdings = child.Holdings({0: list(seeds)})
+        assert holdings.complete
+        self.size = lambda: holdings.retained_bytes(0)
+        self.types = lambda: child.types_of(holdings.retained[0])
+
+
 def retained(*seeds):
-    found = child.Retained(list(seeds))
-    assert found.complete
-    return found
+    return Found(*seeds)
+
+
+def measured(named, most=float("inf"), clock=None):
+    child.borrow(named)
+    return child.measure(named, most, clock or Clock(30.0))
 
 
 def blob(size=1000):
@@ -105,36 +120,82 @@ def test_several_containers_together_retain_what_they_share():
     assert retained(one, other).size() > 40_000
 
 
-def test_the_census_does_not_count_its_own_references():
+def test_a_container_in_another_is_told_apart():
     inner = [blob(20_000)]
     outer = {"inner": inner}
     named = {0: [outer], 1: [inner]}
     del inner, outer
-    child.borrow(named)
-    sizes = child.measure(named, [], Clock(30.0))
+    sizes, holdings = measured(named)
     assert sizes[0]["retained"] > sizes[1]["retained"] > 20_000
     assert sizes[0]["holds"] == [1]
     assert sizes[1]["holds"] == []
+    parts = {tuple(sorted(groups)): size for groups, size in holdings.parts}
+    assert parts[0, 1] == sizes[1]["retained"]
+    assert sum(parts.values()) == sizes[0]["retained"]
+
+
+def test_what_two_containers_hold_is_told_apart_from_what_each_holds_alone():
+    shared, mine, yours = blob(30_000), blob(10_000), blob(5_000)
+    named = {0: [[shared, mine]], 1: [{"shared": shared, "yours": yours}]}
+    del shared, mine, yours
+    sizes, holdings = measured(named)
+    parts = {tuple(sorted(groups)): size for groups, size in holdings.parts}
+    assert 30_000 < parts[0, 1] < 30_200
+    assert 10_000 < parts[0,] < 10_500
+    assert 5_000 < parts[1,] < 5_500
+    # What would go with one of them is what it holds alone.
+    assert (sizes[0]["retained"], sizes[1]["retained"]) == (parts[0,], parts[1,])
+
+
+def test_a_container_that_the_program_holds_too_is_not_part_of_the_one_it_lies_in():
+    inner = [blob(20_000)]
+    named = {0: [{"inner": inner}], 1: [inner]}
+    sizes, holdings = measured(named)
+    assert sizes[0]["retained"] < 1000
+    assert sizes[1]["retained"] > 20_000
+    assert sorted(groups for groups, _ in holdings.parts) == [(0,), (1,)]
+    assert len(inner) == 1
+
+
+def test_what_meets_only_in_the_program_is_not_shared():
+    app = {"everything": [blob(10_000)]}
+    named = {0: [[app, blob(2000)]], 1: [[app, blob(3000)]]}
+    sizes, _ = measured(named)
+    assert 2000 < sizes[0]["retained"] < 3000 < sizes[1]["retained"] < 4000
+    assert app
 
 
 def test_two_probes_of_one_container_are_measured_once():
     held = [blob()]
-    named = {0: [held], 1: [held]}
-    child.borrow(named)
-    sizes = child.measure(named, [], Clock(30.0))
+    sizes, holdings = measured({0: [held], 1: [held]})
     assert sizes[0] is sizes[1]
     assert sizes[0]["holds"] == []
+    assert [groups for groups, _ in holdings.parts] == [(0,)]
 
 
-def test_no_time_left_measures_nothing():
-    named = {0: [[blob()]]}
-    child.borrow(named)
-    assert "retained" not in child.measure(named, [], Clock(-1.0))[0]
+def test_a_container_named_among_others_and_alone_is_shared():
+    one, other = [blob(10_000)], [blob(20_000)]
+    named = {0: [one, other], 1: [other]}
+    del one, other
+    sizes, holdings = measured(named)
+    assert {tuple(sorted(groups)): size // 10_000 for groups, size in holdings.parts} == {(0,): 1, (0, 1): 2}
+    assert sizes[0]["group"] == 0
 
 
-def test_a_container_that_reaches_everything_is_given_up(monkeypatch):
-    monkeypatch.setattr(child, "REACH_LIMIT", 10)
-    assert not child.Retained([[[i] for i in range(100)]]).complete
+@pytest.mark.parametrize(("most", "limit_s"), [(10, 30.0), (float("inf"), -1.0)])
+def test_what_there_is_no_time_or_room_to_measure_is_estimated(most, limit_s):
+    sizes, holdings = measured({0: [[blob(1000) for _ in range(100)]]}, most, Clock(limit_s))
+    assert "retained" not in sizes[0]
+    assert 90_000 < sizes[0]["estimate"] < 130_000
+    assert holdings.parts == []
+
+
+def test_more_objects_than_one_step_takes_are_all_found():
+    held = {i: [i + 0.5] for i in range(3 * PART)}
+    found = retained(held)
+    assert found.types() == {"builtins.list": 3 * PART, "builtins.dict": 1}
+    least = sum(map(sys.getsizeof, held.values())) + sys.getsizeof(held)
+    assert least < found.size() < 3 * least
 
 
 def test_growing_containers_without_a_name_are_found():
@@ -200,7 +261,7 @@ def test_a_busy_target_is_copied_again_and_again(tmp_path, version):
         for name, content in census.tools().items():
             opened.put(name, content)
         for number in range(5):
-            opened.send(do="census", id=str(number), cpu_s=PATIENCE_S, light=number < 4, grew=[])
+            opened.send(do="census", id=str(number), cpu_s=PATIENCE_S, light=number < 4, grew=[], most=10**7)
             assert hear(opened, "census").get("done"), number
             result = opened.fetch(f"census-{number}.json")
             assert result["counts"]["0"] == [1, 20000]
@@ -229,7 +290,7 @@ def test_a_copy_that_hangs_is_ended(tmp_path):
         cloner.write_text(text.replace("        gc.disable()\n", "        import time; time.sleep(1000)\n"))
         assert cloner.read_text() != text
         ask(process, f"({starter(opened)})")
-        opened.send(do="census", id="first", cpu_s=20.0, light=True, grew=[])
+        opened.send(do="census", id="first", cpu_s=20.0, light=True, grew=[], most=10**7)
         assert hear(opened, "census")["done"] is False
         assert Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text() == ""
         assert ask(process, "1 + 1") == 2

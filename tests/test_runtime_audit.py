@@ -127,7 +127,8 @@ def test_leaks_are_confirmed_with_rates_sizes_shares_and_paths(target, channels)
         assert 0 < verdicts[name].share <= 1
         assert verdicts[name].exact_bytes
     assert verdicts["handlers"].bytes_per_s > verdicts["subscribe.updates"].bytes_per_s
-    assert "overlap" in verdicts["handlers"].reason
+    assert verdicts["handlers"].shared_with[0].symbol == "target.subscribe.updates"
+    assert sum(verdicts[name].share for name in LEAKS) < 1
     assert verdicts["CACHE"].retaining_path == ("module __main__", "__main__.CACHE")
     assert report.findings[0].symbol == "target.handlers"  # the largest share
     assert_box_is_unexplained(report, target)
@@ -173,7 +174,7 @@ def test_where_no_census_is_allowed_sizes_are_estimates(target, monkeypatch):
     cache = told(report)["CACHE"]
     assert cache.bytes_per_s > 0
     assert not cache.exact_bytes
-    assert cache.share is None
+    assert 0 < cache.share < 1
     assert any("not today" in note for note in report.runtime.notes)
 
 
@@ -193,7 +194,7 @@ def test_a_target_that_ends_leaves_a_report_of_what_was_seen(target):
     report = audit(target.pid, scanner(target), QUICK, progress)
     assert "the target ended" in report.runtime.ended_early
     assert told(report)["CACHE"].status is Status.CONFIRMED
-    assert told(report)["CACHE"].share is None
+    assert 0 < told(report)["CACHE"].share < 1
 
 
 def test_an_interrupt_ends_the_watching_early(target):

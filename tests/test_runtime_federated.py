@@ -72,10 +72,10 @@ def test_the_three_leaks_are_confirmed(server):
         assert verdict.bytes_per_s > 1000
         assert 0 < verdict.share <= 1
         assert verdict.exact_bytes
-    # The registry holds the closures, which hold the updates; the index holds neither.
-    assert leaks["message_handlers"].share > leaks["updates"].share > 0.5 > leaks["_index_cache"].share
-    assert leaks["message_handlers"].share + leaks["_index_cache"].share > 0.8
-    assert "overlap" in leaks["message_handlers"].reason
+    # The registry holds the closures, which hold the updates: half of those is each one's. The index holds neither.
+    assert leaks["message_handlers"].share > leaks["updates"].share > 0.35 > leaks["_index_cache"].share
+    assert 0.8 < sum(verdict.share for verdict in leaks.values()) <= 1
+    assert leaks["message_handlers"].shared_with[0].symbol.endswith("updates")
     assert report.findings[0].symbol.endswith("message_handlers")
 
 

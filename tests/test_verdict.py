@@ -41,13 +41,17 @@ def samples(*tracks, unresolved=None, partial=""):
     )
 
 
-def count_census(t, live, sizes):
-    """Return a census; `sizes` maps probe -> (retained bytes, probes held)."""
+def count_census(t, live, sizes, parts=None):
+    """Return a census; `sizes` maps probe -> (retained bytes, probes held), `parts` are what sets of probes hold."""
     containers = {
-        n: Sized(1, 10, size, size, tuple(holds), ("module m", "m.CACHE"))
+        n: Sized(1, 10, size, size, tuple(holds), ("module m", "m.CACHE"), group=n)
         for n, (size, holds) in sizes.items()
     }
-    return Census(t=t, live=live, free=0, objects=1, containers=containers, types={}, named_bytes=None)
+    alone = [((n,), size) for n, (size, _) in sizes.items()]
+    parts = tuple((frozenset(numbers), size) for numbers, size in (alone if parts is None else parts))
+    return Census(
+        t=t, live=live, free=0, objects=1, containers=containers, types={}, named_bytes=None, parts=parts
+    )
 
 
 def one(item, rows, **more):
@@ -184,22 +188,71 @@ def test_the_limit_of_each_is_not_the_limit_of_all():
     assert one(CACHE, rows).status is Status.CONFIRMED
 
 
-def test_overlapping_containers_say_so():
-    tracks = [row(10 * i) for i in range(10)]
+GROWS = [row(10 * i) for i in range(10)]
+
+
+def nested(status=GROWS, size=120_000):
+    """Return verdicts on a container and on one inside it that has all but 30,000 of its bytes."""
     first = count_census(0.0, 1_000_000, {0: (0, [1]), 1: (0, [])})
-    last = count_census(10.0, 1_200_000, {0: (150_000, [1]), 1: (120_000, [])})
-    outer, inner = verdicts([CACHE, CELL], Watched(samples(tracks, tracks), first, last))
-    assert "it holds target.subscribe.updates, so their shares overlap" in outer.reason
-    assert "it is held by target.CACHE, so their shares overlap" in inner.reason
+    last = count_census(
+        10.0, 1_200_000, {0: (30_000 + size, [1]), 1: (size, [])}, [((0,), 30_000), ((0, 1), size)]
+    )
+    return verdicts([CACHE, CELL], Watched(samples(GROWS, status), first, last))
+
+
+def test_a_container_in_another_shares_with_it_and_nothing_counts_twice():
+    outer, inner = nested()
+    assert "it holds target.subscribe.updates" in outer.reason
+    assert "it is held by target.CACHE" in inner.reason
+    assert (outer.bytes, inner.bytes) == ((0, 150_000), (0, 120_000))
+    assert outer.share == pytest.approx(0.45)
+    assert inner.share == pytest.approx(0.3)
+    assert (outer.exclusive_bytes, inner.exclusive_bytes) == (30_000, 0)
+    assert [(part.symbol, part.bytes) for part in outer.shared_with] == [
+        ("target.subscribe.updates", 120_000)
+    ]
+    assert [(part.symbol, part.bytes) for part in inner.shared_with] == [("target.CACHE", 120_000)]
+
+
+def test_a_container_inside_that_does_not_grow_takes_nothing():
+    outer, inner = nested([row(5)] * 10)
     assert outer.share == pytest.approx(0.75)
-    assert inner.share == pytest.approx(0.6)
+    assert inner.share == 0
+    assert outer.exclusive_bytes == 150_000
+    assert outer.shared_with == ()
+    assert "holds" not in outer.reason
 
 
-def test_an_unconfirmed_container_inside_is_no_overlap():
-    first = count_census(0.0, 1_000_000, {0: (0, [1]), 1: (0, [])})
-    last = count_census(10.0, 1_200_000, {0: (150_000, [1]), 1: (100, [])})
-    watched = Watched(samples([row(10 * i) for i in range(10)], [row(5)] * 10), first, last)
-    assert "overlap" not in verdicts([CACHE, CELL], watched)[0].reason
+def test_two_rules_on_one_container_say_so_and_both_tell_all_of_it():
+    sized = Sized(1, 10, 100_000, None, (), (), group=0)
+    first = count_census(0.0, 1_000_000, {})
+    last = replace(count_census(10.0, 1_200_000, {0: (100_000, [])}), containers={0: sized, 1: sized})
+    one, other = verdicts([CACHE, CELL], Watched(samples(GROWS, GROWS), first, last))
+    assert one.share == other.share == pytest.approx(0.5)
+    assert "names the same container" in one.reason
+
+
+def test_without_a_census_shares_are_estimates_of_the_resident_growth():
+    big, small = ([row(10 * i, size=n * i) for i in range(10)] for n in (40_000, 10_000))
+    watched = Watched(samples(small, big), resident=(50e6, 50.9e6))
+    one, other = verdicts([CACHE, CELL], watched)
+    assert (one.share, other.share) == (pytest.approx(0.1), pytest.approx(0.4))
+    assert not one.exact_bytes
+    # What they gained together is more than the process grew: free memory was used again.
+    one, other = verdicts([CACHE, CELL], replace(watched, resident=(50e6, 50.1e6)))
+    assert (one.share, other.share) == (pytest.approx(0.2), pytest.approx(0.8))
+
+
+def test_what_took_too_long_to_measure_is_estimated_and_has_a_share():
+    def estimated(size):
+        return Sized(1, 10, None, None, (), (), estimate=size)
+
+    first = replace(count_census(0.0, 1_000_000, {}), containers={0: estimated(100_000)})
+    last = replace(count_census(10.0, 1_200_000, {}), containers={0: estimated(200_000)})
+    (verdict,) = verdicts([CACHE], Watched(samples(GROWS), first, last))
+    assert verdict.share == pytest.approx(0.5)
+    assert verdict.bytes == (100_000, 200_000)
+    assert not verdict.exact_bytes
 
 
 def counted(*pairs):

@@ -125,10 +125,20 @@ class Status(str, Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class SharedBytes:
+    """Bytes that another confirmed finding, `symbol`, holds too."""
+
+    symbol: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """The runtime half's answer. Rates are per second; `share` is of live heap growth, 0 to 1, None if unknown.
 
     `entries` is (first, last); `exact_bytes` tells sizes from the census (True) from sampled estimates (False).
+    `bytes` is what would go with the containers; `share` divides what several confirmed findings hold among them, who
+    are in `shared_with`; `exclusive_bytes` is what no other holds, the least that mending this one alone frees.
     `points` are the counts that were judged, as (seconds since the first sample, count).
     """
 
@@ -143,6 +153,8 @@ class Verdict:
     exact_bytes: bool = True
     retaining_path: tuple[str, ...] = ()
     points: tuple[tuple[float, int], ...] = ()
+    exclusive_bytes: int | None = None
+    shared_with: tuple[SharedBytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

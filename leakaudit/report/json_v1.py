@@ -142,6 +142,8 @@ def verdict(item: Verdict) -> Json:
         "exact_bytes": item.exact_bytes,
         "retaining_path": list(item.retaining_path),
         "points": [[_number(at), count] for at, count in item.points],
+        "exclusive_bytes": item.exclusive_bytes,
+        "shared_with": [{"symbol": part.symbol, "bytes": part.bytes} for part in item.shared_with],
     }
 
 

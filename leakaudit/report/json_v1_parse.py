@@ -17,6 +17,7 @@ from leakaudit.findings import (
     ProbeKind,
     Related,
     Severity,
+    SharedBytes,
     Status,
     Suppression,
     Verdict,
@@ -130,6 +131,8 @@ def _verdict(item: _Json) -> Verdict:
         exact_bytes=item["exact_bytes"],
         retaining_path=tuple(item["retaining_path"]),
         points=tuple((at, count) for at, count in item.get("points", ())),
+        exclusive_bytes=item.get("exclusive_bytes"),
+        shared_with=tuple(SharedBytes(part["symbol"], part["bytes"]) for part in item.get("shared_with", ())),
     )
 
 

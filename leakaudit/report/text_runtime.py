@@ -118,6 +118,7 @@ def _verdict(finding: Finding, verdict: Verdict, view: View) -> Iterator[str]:
             for line in _related(place.message, place.location.path, place.location.line, view)
         )
         yield from _path(verdict.retaining_path, view)
+        yield from _held(verdict, view)
         yield from (
             line for text in finding.help[:1] for line in wrap(text, view.width, "  help: ", "        ")
         )
@@ -125,6 +126,15 @@ def _verdict(finding: Finding, verdict: Verdict, view: View) -> Iterator[str]:
 
 def _related(message: str, path: str, line: int, view: View) -> list[str]:
     return wrap(f"{relative(path)}:{line}: {message}", view.width, "    ", "      ")
+
+
+def _held(verdict: Verdict, view: View) -> Iterator[str]:
+    if verdict.exclusive_bytes is None or verdict.bytes is None or not verdict.shared_with:
+        return
+    shared = ", ".join(f"{units.size(part.bytes)} also held by {part.symbol}" for part in verdict.shared_with)
+    alone = units.size(verdict.exclusive_bytes)
+    text = f"retains {units.size(verdict.bytes[1])}: {alone} held by nothing else, {shared}"
+    yield from wrap(text, view.width, "    ", "      ")
 
 
 def _path(steps: tuple[str, ...], view: View) -> Iterator[str]:

@@ -12,7 +12,8 @@ import psutil
 
 from leakaudit.process import cgroup
 
-LIMIT_S = 30.0
+LIMIT_S = 60.0
+BYTES_PER_OBJECT = 300  # that the copy needs to find out what holds an object
 MOST_OBJECTS = 400_000  # that are looked at for sizes
 FORK_MS_PER_GIB = 30.0  # measured 8 to 27 ms; the copying of page tables, in which the target stands still
 UNSAFE = ("libcuda.so", "libcudart", "cygrpc", "libgrpc", "libibverbs", "libnccl")
@@ -23,8 +24,9 @@ _OVERCOMMIT = Path("/proc/sys/vm/overcommit_memory")
 class Sized:
     """What the containers of one probe held. Bytes are None where there was no time to measure them.
 
-    `retained` is what would go with them, `deep` is pympler's size of all they reach; `holds` are the probes whose
-    containers are among what they retain; `path` leads from a module to the largest of them.
+    `retained` is what would go with them, `estimate` stands in for it where that took too long, `deep` is pympler's
+    size of all they reach; `holds` are the probes whose containers are among what they retain; `path` leads from a
+    module to the largest of them. Probes of the same containers have the same `group`.
     """
 
     holders: int
@@ -33,11 +35,16 @@ class Sized:
     deep: int | None
     holds: tuple[int, ...]
     path: tuple[str, ...]
+    estimate: int | None = None
+    group: int = -1
 
 
 @dataclass(frozen=True, slots=True)
 class Census:
-    """The heap at `t` (monotonic seconds). `live` and `free` are bytes of the allocators; None where unknown."""
+    """The heap at `t` (monotonic seconds). `live` and `free` are bytes of the allocators; None where unknown.
+
+    `parts` are the bytes that all groups of a set hold and no other group does.
+    """
 
     t: float
     live: int | None
@@ -46,6 +53,7 @@ class Census:
     containers: Mapping[int, Sized]
     types: Mapping[str, int]
     named_bytes: int | None
+    parts: tuple[tuple[frozenset[int], int], ...] = ()
 
     @classmethod
     def parse(cls, record: Mapping[str, Any]) -> Census:
@@ -60,6 +68,7 @@ class Census:
             containers={int(number): _sized(size) for number, size in record["containers"].items()},
             types=record["types"],
             named_bytes=record.get("named_bytes"),
+            parts=tuple((frozenset(groups), size) for groups, size in record.get("parts", ())),
         )
 
 
@@ -71,6 +80,8 @@ def _sized(size: Mapping[str, Any]) -> Sized:
         deep=size.get("deep"),
         holds=tuple(size.get("holds", ())),
         path=tuple(step["text"] for step in size.get("path", ())),
+        estimate=size.get("estimate"),
+        group=size.get("group", -1),
     )
 
 
@@ -91,6 +102,12 @@ def refusal(pid: int, pause_budget_ms: float) -> str:
     if unsafe:
         return f"the target has loaded {unsafe}, which does not survive a fork"
     return ""
+
+
+def most_objects(pid: int) -> int:
+    """Return of how many objects a copy of the target has the memory to find out what holds them."""
+    room = _headroom(pid) - psutil.Process(pid).memory_info().rss
+    return max(0, room // BYTES_PER_OBJECT)
 
 
 def _headroom(pid: int) -> int:

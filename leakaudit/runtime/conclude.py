@@ -53,7 +53,14 @@ def watched_in(session: Session) -> Watched:
     """Return the samples and censuses of a session."""
     results = {record["id"]: Census.parse(record) for record in session.of("census-result")}
     samples = tuple(Sample.parse(record) for record in session.of("sample"))
-    return Watched(samples, results.get("first"), results.get("last"), tuple(_counts(session)))
+    rss = [record["rss"] for record in session.of("vitals")]
+    return Watched(
+        samples,
+        results.get("first"),
+        results.get("last"),
+        tuple(_counts(session)),
+        (rss[0], rss[-1]) if rss else None,
+    )
 
 
 def _counts(session: Session) -> Iterator[Count]:

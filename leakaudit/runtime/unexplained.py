@@ -10,7 +10,8 @@ from typing import Any
 from leakaudit.findings.report import Unexplained
 from leakaudit.runtime.declared import Sources
 from leakaudit.runtime.growth import LEAST_SAMPLES, Course, assess
-from leakaudit.runtime.verdict import Watched, share
+from leakaudit.runtime.shares import share
+from leakaudit.runtime.verdict import Watched
 
 LEAST_BYTES_PER_S = 128.0
 LEAST_SHARE = 0.02

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from leakaudit.findings.model import Finding, ProbeKind, Status, Verdict
 from leakaudit.runtime.census import Census, Sized
 from leakaudit.runtime.growth import Course, Growth, assess
 from leakaudit.runtime.sample import Row, Sample
+from leakaudit.runtime.shares import attribute
 
-LEAST_HEAP_GROWTH = 32 * 1024  # bytes; of less, a share says nothing
 _STATUS = {
     Course.GROWS: Status.CONFIRMED,
     Course.FLAT: Status.NOT_GROWING,
@@ -37,12 +37,16 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """Everything that was seen: samples in order of time, and the censuses at both ends where they were possible."""
+    """Everything that was seen: samples in order of time, and the censuses at both ends where they were possible.
+
+    `resident` is the resident memory at both ends, in bytes.
+    """
 
     samples: tuple[Sample, ...]
     first: Census | None = None
     last: Census | None = None
     counts: tuple[Count, ...] = ()
+    resident: tuple[float, float] | None = None
 
     @property
     def heap_growth(self) -> tuple[int, float] | None:
@@ -55,7 +59,7 @@ class Watched:
 def verdicts(findings: Sequence[Finding], watched: Watched) -> tuple[Verdict, ...]:
     """Return a verdict per finding; a finding's number is its place in the sequence."""
     judged = [judge(number, finding, watched) for number, finding in enumerate(findings)]
-    return tuple(_with_overlap(n, verdict, findings, judged, watched) for n, verdict in enumerate(judged))
+    return attribute(findings, judged, watched)
 
 
 def judge(number: int, finding: Finding, watched: Watched) -> Verdict:
@@ -187,7 +191,6 @@ def _with_bytes(
         verdict,
         bytes=(before, after),
         bytes_per_s=max(0.0, gain / span) if span > 0 else None,
-        share=share(gain, watched),
         exact_bytes=exact,
         retaining_path=sized.path,
     )
@@ -198,47 +201,18 @@ def _census_bytes(number: int, watched: Watched) -> tuple[int, int, bool, Sized]
     if watched.first is None or watched.last is None or number not in watched.last.containers:
         return None
     after = watched.last.containers[number]
-    size = after.retained if after.retained is not None else after.deep
+    sizes = [(after.retained, "retained"), (after.estimate, "estimate"), (after.deep, "deep")]
+    size, name = next(((size, name) for size, name in sizes if size is not None), (None, ""))
     if size is None:
         return None
+    exact = name != "estimate"
     before = watched.first.containers.get(number)
     if before is None:
-        return 0, size, True, after
-    was = before.retained if after.retained is not None else before.deep
+        return 0, size, exact, after
+    was = getattr(before, name)
     if was is not None:
-        return was, size, True, after
+        return was, size, exact, after
     return round(size * min(1.0, before.entries / max(after.entries, 1))), size, False, after
-
-
-def share(gain: float, watched: Watched) -> float | None:
-    """Return which part of the heap's growth a gain of bytes is; None where the heap did not grow to speak of."""
-    growth = watched.heap_growth
-    if growth is None or growth[0] < LEAST_HEAP_GROWTH:
-        return None
-    return min(1.0, max(0.0, gain / growth[0]))
-
-
-def _with_overlap(
-    number: int, verdict: Verdict, findings: Sequence[Finding], judged: Sequence[Verdict], watched: Watched
-) -> Verdict:
-    if verdict.status is not Status.CONFIRMED or watched.last is None:
-        return verdict
-    sizes = watched.last.containers
-    holds = _confirmed(sizes[number].holds if number in sizes else (), judged)
-    held = _confirmed([other for other, size in sizes.items() if number in size.holds], judged)
-    told = [f"holds {_names(holds - held, findings)}"] if holds - held else []
-    told += [f"is held by {_names(held - holds, findings)}"] if held - holds else []
-    if not told:
-        return verdict
-    return replace(verdict, reason=f"{verdict.reason}; it {' and '.join(told)}, so their shares overlap")
-
-
-def _confirmed(numbers: Iterable[int], judged: Sequence[Verdict]) -> set[int]:
-    return {number for number in numbers if judged[number].status is Status.CONFIRMED}
-
-
-def _names(numbers: set[int], findings: Sequence[Finding]) -> str:
-    return ", ".join(sorted({findings[number].symbol for number in numbers}))
 
 
 def suspicious(findings: Sequence[Finding], watched: Watched) -> list[int]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import gc
 
 from .library import library
-from .retained import Retained, flat, long_name
+from .named_growth import Explained, described
+from .retained import BORROWED, Holdings, estimate, long_name, size_of, types_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,10 +14,12 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .paths import Paths
+    from .survey import Survey
 
 ANONYMOUS = 32  # entries from which a container without a name is worth remembering
 GREW_BY = 0.05
 TOLD = 6  # of each kind
+EXAMPLE = 100_000  # objects looked at for an example
 
 
 class Growth:
@@ -29,22 +32,33 @@ class Growth:
         before: dict[str, Any],
         growing: list[int],
         paths: Paths,
+        survey: Survey,
     ) -> None:
         self.named, self.sizes, self.before, self.growing, self.paths = named, sizes, before, growing, paths
+        self.types: dict[str, int] = {}
+        self.survey = survey
 
-    def tell(self, result: dict[str, Any]) -> None:
+    def explain(self, holdings: Holdings, result: dict[str, Any]) -> frozenset[int]:
+        """Return the addresses of all that the growing named containers hold; note how much that is."""
+        held = holdings.of({self.sizes[number].get("group", number) for number in self.growing})
+        result["named_bytes"] = size_of(held) if self.growing and holdings.complete else None
+        self.types = types_of(held)
+        return frozenset(map(id, held))
+
+    def tell(self, result: dict[str, Any], explained: frozenset[int], most: float) -> None:
         """Add it to the census."""
         for number in self.growing[: 4 * TOLD]:
             biggest = max(self.named[number], key=lambda seed: library["measure"](seed)[0])
             self.sizes[number]["path"] = self.paths.to(biggest)
-        together = Retained([seed for number in self.growing for seed in self.named[number]])
-        result["named_bytes"] = together.size() if self.growing and together.complete else None
-        gained = self.gained_in_named(together.types())
-        explained = frozenset(together.inside)
-        del together
-        grown = anonymous(self.before["lengths"], explained)
-        told = [describe(obj, was, explained, self.paths) for obj, was in grown[: 2 * TOLD]]
-        del grown
+        gained = self.gained_in_named(self.types)
+        result["named"] = described(
+            self.survey, self.before["names"], Explained(explained, self.types), most, self.paths
+        )
+        for item in result["named"]:
+            add_counts(gained, item.pop("types"))
+            explained |= item.pop("inside") | item.pop("seeds")
+        result["named"] = [item for item in result["named"] if "path" in item]
+        told = describe(anonymous(self.before["lengths"], explained)[: 2 * TOLD], explained, most, self.paths)
         for item in told:
             add_counts(gained, item["types"])
         result["unexplained"] = topmost(told)[:TOLD]
@@ -94,21 +108,33 @@ def anonymous(before: dict[str, list[Any]], explained: frozenset[int]) -> list[t
     return grown
 
 
-def describe(obj: Any, was: int, explained: frozenset[int], paths: Paths) -> dict[str, Any]:
-    """Return what is known of a container that grew without a name."""
-    retained = Retained([obj])
-    length = library["measure"](obj)[0]
-    share = (length - was) / max(length, 1)
-    told = {
-        "type": type(obj).__qualname__,
-        "count": [was, length],
-        "bytes": round((retained.size(explained) if retained.complete else flat(obj)) * share),
-        "types": {name: round(count * share) for name, count in retained.types().items()},
-        "inside": [number for number in retained.inside if number != id(obj)],
-        "id": id(obj),
-    }
-    del retained  # or the path would lead to it
-    told["path"] = paths.to(obj)
+def describe(
+    grown: list[tuple[Any, int]], explained: frozenset[int], most: float, paths: Paths
+) -> list[dict[str, Any]]:
+    """Return what is known of containers that grew without a name."""
+    # Each lies in a pair, and in a list below.
+    BORROWED.update({id(obj): BORROWED.get(id(obj), 0) + 2 for obj, _ in grown})
+    holdings = Holdings({number: [obj] for number, (obj, _) in enumerate(grown)}, most, paths.clock)
+    told = []
+    for number, (obj, was) in enumerate(grown):
+        length = library["measure"](obj)[0]
+        share = (length - was) / max(length, 1)
+        retained = [item for item in holdings.retained.get(number, ()) if id(item) not in explained]
+        size = size_of(retained) if holdings.complete else estimate([obj])
+        told.append(
+            {
+                "type": type(obj).__qualname__,
+                "count": [was, length],
+                "bytes": round(size * share),
+                "types": {name: round(count * share) for name, count in types_of(retained).items()},
+                "inside": [id(item) for item in retained if item is not obj],
+                "id": id(obj),
+            }
+        )
+        del retained
+    del holdings  # or the paths would lead to it
+    for item, (obj, _) in zip(told, grown):
+        item["path"] = paths.to(obj)
     return told
 
 
@@ -130,9 +156,11 @@ def example(name: str, gain: int, count: int, explained: frozenset[int], paths: 
     )
     del objects
     if obj is not None:
-        retained = Retained([obj])
-        told["bytes"] = gain * (retained.size() if retained.complete else flat(obj))
-        del retained
+        holdings = Holdings({0: [obj]}, EXAMPLE)
+        told["bytes"] = gain * (
+            size_of(holdings.retained[0]) if holdings.complete else round(estimate([obj]))
+        )
+        del holdings
         told["path"] = paths.to(obj)
     return told
 

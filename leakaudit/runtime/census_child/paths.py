@@ -8,6 +8,8 @@ from types import FunctionType, MethodType, ModuleType
 from .clock import PATH_SHARE, Clock
 from .library import library
 from .retained import BORROWED
+from .roots import Roots
+from .survey import of_program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,13 +23,12 @@ class Paths:
     def __init__(self, objgraph: Any, clock: Clock) -> None:
         self.objgraph, self.clock = objgraph, clock
         self.coroutine = library["Coroutine"]
+        self.roots = Roots(clock)
 
     def to(self, obj: Any) -> list[dict[str, str]]:
         """Return the steps to an object; empty if no path was found in the time that is left."""
         try:
-            chain = self._chain(obj, self._is_root, 14)
-            if not self._is_root(chain[0]):
-                chain = self._chain(obj, is_instance, 3)
+            chain = self.roots.chain(obj) or self._chain(obj, is_instance, 3)
             return list(steps(chain))
         except Exception:  # out of time, or an object with odd ideas of attributes
             return []
@@ -49,6 +50,7 @@ def is_instance(obj: Any) -> bool:
         type(type(obj)) is type
         and library["container"](type(obj)) is None
         and bool(type(obj).__flags__ & 1 << 9)
+        and of_program(type(obj).__module__)
     )
 
 

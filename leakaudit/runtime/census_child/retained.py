@@ -1,91 +1,186 @@
-"""What some containers hold and nothing else does."""
+"""What containers hold: each alone, and which of it others hold too."""
 
 from __future__ import annotations
 
 import gc
 import sys
-from types import CodeType, FrameType, FunctionType, ModuleType
+from itertools import compress, repeat
+from operator import lt, mod
 
 from .clock import PATH_SHARE, SIZE_SHARE, Clock
 from .library import library
+from .walk import OWNER, PART, References, Survey, Walk, spread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Collection, Iterable
     from typing import Any
 
-REACH_LIMIT = 400_000  # objects looked at for one container
-OPAQUE = (ModuleType, CodeType, FrameType, type)
-
-
-def referents(obj: Any) -> list[Any]:
-    """Return what an object keeps alive; what its code merely uses is left out."""
-    if type(obj) is FunctionType:
-        shared = (id(obj.__globals__), id(obj.__builtins__) if hasattr(obj, "__builtins__") else 0)
-        return [item for item in gc.get_referents(obj) if id(item) not in shared]
-    return gc.get_referents(obj)
+DEEP_LIMIT = 50_000  # objects that pympler has time for
+MOST_PARTS = 500
+ESTIMATED = 200  # containers of one probe that stand for all
+COLLECTED, HEAP_TYPE = 1 << 14, 1 << 9  # of a type's flags
 
 
 #: Objects that the census itself holds, and how often.
 BORROWED: dict[int, int] = {}  # leakaudit: bounded=the copy of the target that holds it ends with the census
 
 
-class Retained:
-    """What would go if some containers went: all that is reachable from them and from nowhere else.
+class Holdings:
+    """What several groups of containers hold and nothing else does: of `groups`, number -> containers.
 
-    As the cyclic collector does it: an object whose references all come from inside the set belongs to it; one with a
-    reference from elsewhere does not, nor does anything that such an object reaches.
+    One walk from all of them finds what they reach. As the cyclic collector does it: an object with more references
+    than come from inside is held elsewhere, and so is all that it reaches; that is left out. Groups that meet are
+    walked once more, so that each object is known with the set of groups that hold it: the share of a group in a leak
+    is then what it holds, divided evenly among those that hold it too (LeakShare: Vilk and Berger, BLeak, 2018).
     """
 
-    def __init__(self, seeds: list[Any]) -> None:
-        self.complete = True
-        self.inside: dict[int, Any] = {id(seed): seed for seed in seeds}
-        self.seeds = frozenset(self.inside)
-        counted: dict[int, int] = {}
-        self._reach(list(seeds), counted)
-        self._drop(self._held_elsewhere(counted))
-
-    def _reach(self, todo: list[Any], counted: dict[int, int]) -> None:
-        inside = self.inside
-        while todo:
-            obj = todo.pop()
-            for item in referents(obj):
-                number = id(item)
-                counted[number] = counted.get(number, 0) + 1
-                if number not in inside and not is_program(item):
-                    inside[number] = item
-                    todo.append(item)
-            if len(inside) > REACH_LIMIT:
-                self.complete = False
-                return
-
-    def _held_elsewhere(self, counted: dict[int, int]) -> list[Any]:
-        extra = own_references()
-        counted_elsewhere = (
-            number
-            for number in self.inside
-            if sys.getrefcount(self.inside[number]) - extra - BORROWED.get(number, 0) > counted.get(number, 0)
+    def __init__(
+        self, groups: dict[int, list[Any]], most: float = float("inf"), clock: Clock | None = None
+    ) -> None:
+        self.groups, self.references = groups, References()
+        self.numbers = list(groups)
+        seeds = {id(seed): seed for seeds in groups.values() for seed in seeds}
+        found = Survey(
+            list(groups.values()),
+            self.references,
+            most,
+            lambda: clock is not None and clock.spent(SIZE_SHARE),
         )
-        return [number for number in counted_elsewhere if number not in self.seeds]
+        self.complete, self.counts, self.objects = found.complete, found.counts, found.objects
+        self.sets: list[tuple[int, ...]] = [()]
+        self.walked: set[int] = (
+            set()
+        )  # groups that meet others, and what they hold: by address, and held by which set
+        self.met: dict[int, Any] = {}
+        self.held_by: dict[int, int] = {}
+        self.retained: dict[int, list[Any]] = {}
+        self.apart: set[int] = set()  # groups that do not retain all that they hold
+        self.parts: list[tuple[tuple[int, ...], int]] = []
+        if self.complete:
+            self.walked = {self.numbers[place] for pair in found.meetings for place in pair}
+            spans = dict(zip(self.numbers, found.spans))
+            self._leave_out_what_others_hold(seeds)
+            for number in groups:
+                if number in self.walked:
+                    self._walk_group(number)
+                else:
+                    start, end = spans[number]
+                    self._take_whole(number, self.objects[start:end], seeds)
+            self.objects = []
+            self.parts = self._parts()
 
-    def _drop(self, numbers: list[int]) -> None:
-        todo = [self.inside.pop(number) for number in numbers]
-        while todo:
-            reached = {id(item) for item in referents(todo.pop())} - self.seeds
-            todo += [self.inside.pop(number) for number in reached if number in self.inside]
+    def _leave_out_what_others_hold(self, seeds: dict[int, Any]) -> None:
+        loose = [obj for obj in held_elsewhere(self.objects, self.counts, seeds) if id(obj) not in seeds]
+        for obj in loose:
+            del self.counts[id(obj)]
+        spread(loose, self.references, self.counts, seeds)
+        # A container that something else holds is not held by the container in which it lies too.
+        for obj in held_elsewhere(list(seeds.values()), self.counts, seeds):
+            self.counts.pop(id(obj), None)
 
-    def size(self, without: frozenset[int] = frozenset()) -> int:
-        """Return the bytes of it all, or of it without some objects."""
-        return sum(flat(obj) for number, obj in self.inside.items() if number not in without)
+    def _take_whole(self, number: int, reached: list[Any], seeds: dict[int, Any]) -> None:
+        """Note that a group that meets no other retains all that it reached and that nobody else holds."""
+        kept = [obj for obj in reached if id(obj) in self.counts or id(obj) in seeds]
+        self.retained[number] = kept
+        self.sets.append((number,))
 
-    def types(self) -> dict[str, int]:
-        """Return how many objects of each collected type are in it."""
-        counts: dict[str, int] = {}
-        for obj in self.inside.values():
-            if gc.is_tracked(obj):
-                name = long_name(type(obj))
-                counts[name] = counts.get(name, 0) + 1
-        return counts
+    def _walk_group(self, number: int) -> None:
+        own = dict.fromkeys(map(id, self.groups[number]), 0)
+        walk = Walk(self.groups[number], self.references, self.counts)
+        self._note(number, walk)
+        inside = walk.counts
+        # Both are in the order in which the walk came to them.
+        total = map(mod, map(self.counts.get, inside, repeat(0)), repeat(OWNER))
+        shared = [
+            obj for obj in compress(walk.objects, map(lt, inside.values(), total)) if id(obj) not in own
+        ]
+        self.retained[number] = walk.objects
+        if shared:
+            self.apart.add(number)
+            for obj in shared:
+                del inside[id(obj)]
+            spread(shared, self.references, inside, own)
+            inside.update(own)
+            self.retained[number] = [obj for obj in walk.objects if id(obj) in inside]
+
+    def _note(self, number: int, walk: Walk) -> None:
+        """Add a group to the sets of those that hold what a walk has reached."""
+        added: dict[int, int] = {}
+        places = list(map(self.held_by.get, walk.counts, repeat(0)))
+        for place in set(places):
+            added[place] = len(self.sets)
+            self.sets.append((*self.sets[place], number))
+        self.held_by.update(zip(walk.counts, map(added.__getitem__, places)))
+        self.met.update(zip(walk.counts, walk.objects))
+
+    def _parts(self) -> list[tuple[tuple[int, ...], int]]:
+        """Return, for each set of groups, the bytes that all of them hold and no other group does; largest first."""
+        sums = dict.fromkeys(self.sets, 0)
+        for number, retained in self.retained.items():
+            if number not in self.walked:
+                sums[(number,)] = size_of(retained)
+        shared = list(self.met.values())
+        for start in range(0, len(shared), PART):
+            part = shared[start : start + PART]
+            for place, size in zip(map(self.held_by.__getitem__, map(id, part)), sizes(part)):
+                sums[self.sets[place]] += size
+        return sorted(((groups, size) for groups, size in sums.items() if size), key=lambda item: -item[1])
+
+    def retained_bytes(self, number: int) -> int:
+        """Return the bytes of what would go with a group."""
+        if number in self.apart:
+            return size_of(self.retained[number])
+        return sum(size for groups, size in self.parts if number in groups)
+
+    def of(self, numbers: Collection[int]) -> list[Any]:
+        """Return all that any of some groups holds, each object once."""
+        wanted = {i for i, groups in enumerate(self.sets) if not set(groups).isdisjoint(numbers)}
+        alone = [self.retained[number] for number in numbers if number in self.retained.keys() - self.walked]
+        return [obj for number, obj in self.met.items() if self.held_by[number] in wanted] + [
+            obj for held in alone for obj in held
+        ]
+
+
+def held_elsewhere(objects: list[Any], counts: dict[int, int], seeds: dict[int, Any]) -> list[Any]:
+    """Return the objects with more references than `counts` and the census itself account for."""
+    found: list[Any] = []
+    own = own_references()
+    for start in range(0, len(objects), PART):
+        part = objects[start : start + PART]
+        references = list(map(sys.getrefcount, part))
+        inside = list(map(mod, map(counts.get, map(id, part), repeat(0)), repeat(OWNER)))
+        known = map(own.__add__, inside)
+        for i in compress(range(len(part)), map(lt, known, references)):
+            number = id(part[i])
+            # A seed lies in `seeds` too, and in the list of all objects.
+            if references[i] - own - BORROWED.get(number, 0) - 2 * (number in seeds) > inside[i]:
+                found.append(part[i])
+    return found
+
+
+def own_references() -> int:
+    """Return what is counted as `held_elsewhere` counts for an object that only one list holds."""
+    part = [object()][:1]
+    held = [*part]
+    counted = next(map(sys.getrefcount, part))
+    del held
+    return counted
+
+
+def size_of(objects: list[Any]) -> int:
+    """Return the bytes of some objects together, without what they refer to."""
+    return sum(sum(sizes(objects[start : start + PART])) for start in range(0, len(objects), PART))
+
+
+def types_of(objects: Iterable[Any]) -> dict[str, int]:
+    """Return how many objects of each type that the collector knows are among some."""
+    kinds: dict[Any, int] = {}
+    library["_count_elements"](kinds, map(type, filter(gc.is_tracked, objects)))
+    counts: dict[str, int] = {}
+    for kind, count in kinds.items():
+        counts[long_name(kind)] = counts.get(long_name(kind), 0) + count
+    return counts
 
 
 def borrow(named: dict[int, list[Any]]) -> None:
@@ -95,23 +190,34 @@ def borrow(named: dict[int, list[Any]]) -> None:
             BORROWED[id(seed)] = BORROWED.get(id(seed), 0) + 1
 
 
-def is_program(obj: Any) -> bool:
-    """Tell whether an object belongs to the program rather than to its data."""
-    return any(base in OPAQUE for base in type(obj).__mro__)
-
-
-def own_references() -> int:
-    """Return what `sys.getrefcount(d[k])` says of an object that only the dict holds."""
-    held = {0: object()}
-    return sys.getrefcount(held[0])
-
-
 def flat(obj: Any) -> int:
     """Return an object's own bytes as the allocator sees them."""
-    size = int(library["shallow"](obj))
-    if type(obj).__flags__ & 1 << 9 and library["container"](type(obj)) is None:
-        size += 8 * len(gc.get_referents(obj))  # the attributes of an instance
-    return (size + 15) & ~15
+    return sizes([obj])[0]
+
+
+#: Type's address -> how its instances are measured, and what is to be added to that.
+SCALES: dict[int, tuple[Callable[[Any], int], int]] = {}  # leakaudit: bounded=by the types of the target
+
+
+def sizes(objects: list[Any]) -> list[int]:
+    """Return the bytes of each of some objects as the allocator sees them, without what it refers to."""
+    kinds = list(map(type, objects))
+    numbers = list(map(id, kinds))
+    for number in set(numbers).difference(SCALES):
+        SCALES[number] = scale(kinds[numbers.index(number)])
+    return [
+        (measure(obj) + more) & ~15 for (measure, more), obj in zip(map(SCALES.__getitem__, numbers), objects)
+    ]
+
+
+def scale(kind: Any) -> tuple[Callable[[Any], int], int]:
+    """Return how instances of a type are measured, and what is to be added for the collector and for rounding up."""
+    more = (16 if kind.__flags__ & COLLECTED else 0) + 15
+    base = next(base for base in library["mro"](kind) if id(base) in library["SIZED"])
+    if not kind.__flags__ & HEAP_TYPE or library["container"](kind) is not None:
+        return base.__sizeof__, more
+    # The values of attributes lie beside the instance, of which its own size says nothing.
+    return lambda obj: base.__sizeof__(obj) + 8 * len(gc.get_referents(obj)), more
 
 
 def long_name(kind: Any) -> str:
@@ -121,29 +227,36 @@ def long_name(kind: Any) -> str:
     )
 
 
-def measure(named: dict[int, list[Any]], first: list[int], clock: Clock) -> dict[int, dict[str, Any]]:
-    """Return probe -> entries, retained bytes, their types, and the probes whose containers are inside."""
-    order = sorted(named, key=lambda number: (number not in first, -entries(named[number])))
-    owners = {id(seed): number for number, seeds in named.items() for seed in seeds}
-    sizes: dict[int, dict[str, Any]] = {}
-    same: dict[frozenset[int], dict[str, Any]] = {}
-    for number in order:
-        seeds = frozenset(map(id, named[number]))
-        if seeds in same:  # two rules may suspect one container
-            sizes[number] = same[seeds]
-            continue
-        size: dict[str, Any] = {"holders": len(named[number]), "entries": entries(named[number])}
-        sizes[number] = same[seeds] = size
-        if clock.spent(SIZE_SHARE):
-            continue
-        retained = Retained(named[number])
-        if retained.complete:
-            size["retained"] = retained.size()
-            size["types"] = retained.types()
-            size["holds"] = sorted({owners[i] for i in retained.inside if i in owners and i not in seeds})
-            size["reach"] = len(retained.inside)
-        del retained  # or the next one would find its objects held by this one
-    return sizes
+def measure(
+    named: dict[int, list[Any]], most: float, clock: Clock
+) -> tuple[dict[int, dict[str, Any]], Holdings]:
+    """Return probe -> its containers' entries, retained bytes, types, and probes inside; and what all of them hold."""
+    alike: dict[frozenset[int], int] = {}  # two rules may suspect one container
+    first = {number: alike.setdefault(frozenset(map(id, seeds)), number) for number, seeds in named.items()}
+    # What the first groups reach takes the least memory.
+    order = sorted(alike.values(), key=lambda number: -entries(named[number]))
+    holdings = Holdings({number: named[number] for number in order}, most, clock)
+    owners = {id(seed): number for number in alike.values() for seed in named[number]}
+    found: dict[int, dict[str, Any]] = {}
+    for number in sorted(alike.values()):
+        size = found[number] = {"holders": len(named[number]), "entries": entries(named[number])}
+        if holdings.complete:
+            retained = holdings.retained[number]
+            size.update(
+                retained=holdings.retained_bytes(number), types=types_of(retained), reach=len(retained)
+            )
+            inside = {owners[address] for address in map(id, retained) if address in owners}
+            size["holds"] = sorted(inside - {number})
+            size["group"] = number
+        else:
+            size["estimate"] = round(estimate(named[number]))
+    return {number: found[same] for number, same in first.items()}, holdings
+
+
+def estimate(seeds: list[Any]) -> float:
+    """Return the bytes that some containers reach, from samples of what lies in them."""
+    some = seeds[:: max(1, len(seeds) // ESTIMATED)]
+    return sum(float(library["estimate"](seed, 3)) for seed in some) * len(seeds) / len(some)
 
 
 def entries(seeds: Iterable[Any]) -> int:
@@ -153,7 +266,7 @@ def entries(seeds: Iterable[Any]) -> int:
 
 def deep(seeds: list[Any], size: dict[str, Any], asizeof: Any, clock: Clock) -> int | None:
     """Return pympler's deep size, None where there is no time or too much of it."""
-    if clock.spent(PATH_SHARE) or size.get("reach", REACH_LIMIT) > REACH_LIMIT // 8:
+    if clock.spent(PATH_SHARE) or size.get("reach", DEEP_LIMIT) >= DEEP_LIMIT:
         return None
     try:
         return int(asizeof.asizeof(*seeds))

@@ -11,9 +11,11 @@ import time
 from .allocator import allocator
 from .clock import Clock
 from .library import library
+from .named_growth import grown_names
 from .nameless import Growth, lengths
 from .paths import Paths
-from .retained import borrow, deep, entries, long_name, measure
+from .retained import MOST_PARTS, borrow, deep, entries, long_name, measure
+from .survey import survey
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,11 +42,17 @@ def take(agent: Agent, forked: float) -> None:
     named = {probe.id: list(library["values"](probe, agent.finder)) for probe in agent.probes}
     named = {number: found for number, found in named.items() if any(map(is_container, found))}
     borrow(named)
-    sizes = measure(named, command["grew"], clock)
+    sizes, holdings = measure(named, command["most"], clock)
+    result["parts"] = holdings.parts[:MOST_PARTS]
     if "before" in command:
         before = load(f"{agent.directory}/{command['before']}")
         growing = [number for number in command["grew"] if number in named]
-        Growth(named, sizes, before, growing, Paths(objgraph, clock)).tell(result)
+        grown = grown_names(result["names"], before["names"], command.get("rising"))
+        again = survey(gc.get_objects(), grown)
+        growth = Growth(named, sizes, before, growing, Paths(objgraph, clock), again)
+        explained = growth.explain(holdings, result)
+        del holdings  # or the paths would lead to it
+        growth.tell(result, explained, command["most"])
     for number, size in sizes.items():
         size["deep"] = deep(named[number], size, asizeof, clock)
     result["containers"] = {str(number): size for number, size in sizes.items()}
@@ -64,15 +72,24 @@ def count_heap(agent: Agent, result: dict[str, Any]) -> tuple[Any, Any]:
     types[ours] = types.get(ours, 0) - sum(len(probe.refs) for probe in agent.probes)
     find_holders(agent, objects)
     result.update(objects=len(objects), types=types, counts=counts(agent), lengths=lengths(objects))
+    result.update(named(objects))
     return objgraph, asizeof
+
+
+def named(objects: list[Any]) -> dict[str, Any]:
+    """Return what the containers that have a name hold, and how long it took to see to it."""
+    begun = time.process_time()
+    rows = survey(objects).rows
+    return {"names": rows, "names_s": time.process_time() - begun}
 
 
 def take_counts(agent: Agent, forked: float) -> None:
     """Only find all holders, and count."""
     gc.unfreeze()
-    find_holders(agent, gc.get_objects())
+    objects = gc.get_objects()
+    find_holders(agent, objects)
     name = agent.child["command"]["id"]
-    result = {"record": "count", "id": name, "t": forked, "counts": counts(agent)}
+    result = {"record": "count", "id": name, "t": forked, "counts": counts(agent), **named(objects)}
     save(f"{agent.directory}/census-{name}.json", result)
 
 
@@ -103,6 +120,7 @@ def prepare(agent: Agent) -> None:
     agent.ledger.slice_s = float("inf")
     gc.collect = lambda *_: 0  # objgraph collects; that would run finalizers
     sys.meta_path.insert(0, Blocker())
+    os.nice(19)
     try:
         with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
             file.write("1000")
