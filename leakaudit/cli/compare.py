@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from leakaudit.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from leakaudit.process.compare.figures import Reading
     from leakaudit.process.compare.matrix import Dimension
     from leakaudit.process.compare.outcome import Outcome
     from leakaudit.process.compare.plan import Job
@@ -36,7 +38,8 @@ class Request:
     expect: tuple[str, ...]
     repeat: int
     every: float
-    warmup: float
+    warmup: str
+    floor: str | None
     timeout: float | None
     for_: float | None
     memory: str
@@ -60,7 +63,10 @@ class Request:
 )
 @click.option("--repeat", type=click.IntRange(1), default=1, show_default=True, help="Runs for each setting.")
 @click.option("--every", type=DURATION, default="50ms", show_default=True, help="Time between two samples.")
-@click.option("--warmup", type=DURATION, default=0.0, help="Leave this out of trend, rate and end.")
+@click.option("--warmup", metavar="TIME|PERCENT", default="0%", help="Leave this out of trend, rate and end.")
+@click.option(
+    "--floor", metavar="SIZE", help="The smallest change that is worth a word in a trend.  [default: 256KiB]"
+)
 @click.option("--timeout", type=DURATION, help="A run that takes longer has failed.")
 @click.option("--for", "for_", type=DURATION, help="Stop each run after this time: for servers.")
 @click.option(
@@ -108,12 +114,13 @@ def _run(request: Request) -> ExitCode:
     dimensions = _dimensions(request)
     values = {d.name: tuple(choice.value for choice in d.choices) for d in dimensions}
     expectations = [expect.parse_expectation(text, values) for text in request.expect]
+    reading = _reading(request)
     path = picture.parse_picture(request.picture) if request.picture else None
     with ExitStack() as stack:
         comparison = _comparison(request, dimensions, stack)
         with Progress("runs", "runs") as progress:
             recordings = session.carry_out(comparison, _telling(progress))
-        found = outcome.outcomes(comparison.settings, recordings, request.warmup)
+        found = outcome.outcomes(comparison.settings, recordings, reading)
     checks = expect.check(expectations, found)
     if path and any(o.runs for o in found):
         picture.draw(picture.Picture(path, request.title), found)
@@ -134,6 +141,18 @@ def _dimensions(request: Request) -> tuple[Dimension, ...]:
         *(parse_environment(text) for text in request.env),
         *(PRESETS[name]() for name in request.settings),
     )
+
+
+def _reading(request: Request) -> Reading:
+    from leakaudit.process.budget import parse_size
+    from leakaudit.process.compare.figures import Reading
+    from leakaudit.process.trend import FLOOR_BYTES
+
+    floor = parse_size(request.floor) if request.floor else FLOOR_BYTES
+    percent = re.fullmatch(r"(\d{1,2}(?:\.\d+)?)\s*%", request.warmup.strip())
+    if percent:
+        return Reading(warmup_share=float(percent[1]) / 100, floor=floor)
+    return Reading(warmup_s=DURATION.convert(request.warmup, None, None), floor=floor)
 
 
 def _comparison(request: Request, dimensions: Sequence[Dimension], stack: ExitStack) -> Comparison:
@@ -170,4 +189,4 @@ def _show(request: Request, found: Sequence[Outcome], checks: Sequence[Any]) -> 
     if request.format_ == "json":
         output.write(as_json(found, checks), None)
     else:
-        output.write("\n".join(text(found, checks, preset=bool(request.settings))) + "\n", None)
+        output.write("\n".join(text(found, checks)) + "\n", None)

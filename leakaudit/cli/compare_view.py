@@ -26,7 +26,7 @@ COLORS = ("green", "yellow", "blue", "cyan", "red", "dim")
 HEIGHT = 12
 
 
-def text(outcomes: Sequence[Outcome], checks: Sequence[Check], *, preset: bool) -> Iterator[str]:
+def text(outcomes: Sequence[Outcome], checks: Sequence[Check]) -> Iterator[str]:
     """Yield the report's lines."""
     terminal = sys.stdout.isatty()
     width = min(max(shutil.get_terminal_size((100, 24)).columns, 60), 140) if terminal else 100
@@ -36,7 +36,7 @@ def text(outcomes: Sequence[Outcome], checks: Sequence[Check], *, preset: bool) 
     if any(o.runs for o in outcomes):
         yield ""
         yield from curves(outcomes, width, style)
-    if preset:
+    if len(outcomes) > 1:
         yield ""
         yield from _helped(outcomes, width)
     if checks:
@@ -84,6 +84,10 @@ def as_json(outcomes: Sequence[Outcome], checks: Sequence[Check]) -> str:
     result = {
         "schema": SCHEMA,
         "settings": [_outcome_json(outcome) for outcome in outcomes],
+        "effects": [
+            {"dimension": e.dimension, "value": e.value, "figure": e.figure, "ratio": _ratio_json(e.ratio)}
+            for e in effects(outcomes)
+        ],
         "expectations": [
             {"text": c.expectation.text, "setting": c.setting, "met": c.met, "found": c.found} for c in checks
         ],
@@ -145,27 +149,39 @@ def _failures(outcomes: Sequence[Outcome], width: int, style: Style) -> Iterator
 
 
 def _helped(outcomes: Sequence[Outcome], width: int) -> Iterator[str]:
-    first = outcomes[0].setting.name
     found = effects(outcomes)
-    if all(effect.ratio.low is None for effect in found):
-        yield "one run each cannot tell a difference from chance; --repeat 3 or more can"
+    if any(outcome.runs for outcome in outcomes) and all(effect.ratio.low is None for effect in found):
+        yield "One run each cannot tell a difference from chance; --repeat 3 or more can."
         return
-    groups = (("helped", True), ("made it worse", False))
-    for title, better in groups:
-        told = [_effect(effect) for effect in found if effect.better is better]
-        if told:
-            yield from wrap(f"{title}, beside {first}: {'; '.join(told)}", width, rest="  ")
-    memory = {e.setting for e in found if e.figure != "time" and e.better is not None}
-    rest = [o.setting.name for o in outcomes[1:] if o.runs and o.setting.name not in memory]
-    if rest:
-        yield from wrap(
-            f"no difference in memory that can be told from chance: {', '.join(rest)}", width, rest="  "
-        )
+    for name in dict.fromkeys(effect.dimension for effect in found):
+        first = dict(outcomes[0].setting.values)[name]
+        yield f"{name}, beside {_value(name, first)} and everything else being equal:"
+        mine = [effect for effect in found if effect.dimension == name]
+        for value in dict.fromkeys(effect.value for effect in mine):
+            yield from _verdict(name, value, [e for e in mine if e.value == value], width)
+
+
+def _verdict(name: str, value: str, found: Sequence[Effect], width: int) -> Iterator[str]:
+    better = [_effect(e) for e in found if e.better is True]
+    worse = [_effect(e) for e in found if e.better is False]
+    told = [
+        *([f"helps: {', '.join(better)}"] if better else ()),
+        *([f"costs: {', '.join(worse)}"] if worse else ()),
+    ]
+    text = "; ".join(told) or "no difference that can be told from chance"
+    yield from wrap(f"{_value(name, value)}: {text}", width, "  ", "    ")
+
+
+def _value(name: str, value: str) -> str:
+    return printable(f"{name}={value}" if value else f"no {name}")
 
 
 def _effect(effect: Effect) -> str:
-    percent = abs(effect.ratio.value - 1) * 100
-    return f"{effect.setting}: {effect.figure} {'-' if effect.ratio.value < 1 else '+'}{percent:.0f} %"
+    return f"{effect.figure} {_percent(effect.ratio.value)} ({_percent(effect.ratio.low)} to {_percent(effect.ratio.high)})"
+
+
+def _percent(times: float | None) -> str:
+    return "?" if times is None else f"{(times - 1) * 100:+.0f} %"
 
 
 def _expectations(checks: Sequence[Check], width: int, style: Style) -> Iterator[str]:

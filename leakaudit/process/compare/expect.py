@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from leakaudit.errors import UsageError
 from leakaudit.process.budget import parse_size
+from leakaudit.process.compare.helped import base_of
 from leakaudit.process.compare.outcome import NUMBERS, Outcome
 from leakaudit.process.compare.ratio import ratio
 from leakaudit.process.trend import Shape
@@ -26,7 +27,10 @@ BY_RATIO = ("peak", "end", "time")
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """A figure's bound: times the first setting's where `relative`, else bytes, seconds or bytes per second."""
+    """A figure's bound: bytes, seconds or bytes per second; `relative`: times what it is without what is named.
+
+    That is the setting in which the dimensions that the expectation names have their first values.
+    """
 
     figure: str
     below: bool
@@ -73,9 +77,9 @@ def parse_expectation(text: str, dimensions: dict[str, tuple[str, ...]]) -> Expe
 
 
 def check(expectations: Sequence[Expectation], outcomes: Sequence[Outcome]) -> tuple[Check, ...]:
-    """Compare every expectation with each setting that it speaks of; the first outcome is the one for ratios."""
+    """Compare every expectation with each setting that it speaks of; the first outcome has all first values."""
     return tuple(
-        _check(expectation, outcome, outcomes[0])
+        _check(expectation, outcome, _base(expectation, outcome, outcomes))
         for expectation in expectations
         for outcome in outcomes
         if expectation.covers(outcome)
@@ -128,6 +132,11 @@ def _limit(text: str, match: re.Match[str]) -> Limit:
     return Limit(figure, below, parse_size(number + unit.removesuffix("/s")), relative=False)
 
 
+def _base(expectation: Expectation, outcome: Outcome, outcomes: Sequence[Outcome]) -> Outcome:
+    names = [name for name, _ in expectation.where]
+    return base_of(outcome, names, outcomes) if names else outcomes[0]
+
+
 def _check(expectation: Expectation, outcome: Outcome, base: Outcome) -> Check:
     name = outcome.setting.name
     if not outcome.runs:
@@ -157,6 +166,8 @@ def _check_limit(expectation: Expectation, limit: Limit, outcome: Outcome, base:
     read = NUMBERS[limit.figure]
     times = ratio([read(run) for run in outcome.runs], [read(run) for run in base.runs])
     if times is None:
-        return Check(expectation, outcome.setting.name, met=False, found="the first setting has no good run")
+        return Check(
+            expectation, outcome.setting.name, met=False, found=f"no good run of {base.setting.name}"
+        )
     met = times.value < limit.bound if limit.below else times.value > limit.bound
-    return Check(expectation, outcome.setting.name, met, f"{limit.figure} {times.value:.2f}x")
+    return Check(expectation, outcome.setting.name, met, f"{limit.figure} {times.value:.2f} times")

@@ -8,11 +8,22 @@ from statistics import median
 
 from leakaudit.process.compare.recording import Recording
 from leakaudit.process.marks import Points
-from leakaudit.process.trend import Trend, classify
+from leakaudit.process.trend import FLOOR_BYTES, Trend, classify
 
 LAST = 0.05  # of the samples: in which a run may already take itself apart
 TAKEN_APART = 0.1  # of the memory
 AT_THE_END = 0.1  # of the samples
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How runs are read: what to leave out at their start, in seconds or as a share of each run; and the smallest
+    change in bytes that is worth a word.
+    """
+
+    warmup_s: float = 0.0
+    warmup_share: float = 0.0
+    floor: float = FLOOR_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +42,12 @@ class Figures:
     trend: Trend
 
 
-def figures(recording: Recording, warmup_s: float = 0.0) -> Figures:
-    """Measure a run that ended well; `warmup_s` is left out of the trend and the end, not of the peak."""
+def figures(recording: Recording, reading: Reading) -> Figures:
+    """Measure a run that ended well; the warm-up is left out of the trend and the end, not of the peak."""
     snapshots = recording.snapshots
     points = without_exit([(s.t, float(s.memory)) for s in snapshots])
-    settled = [point for point in points if point[0] >= warmup_s] or points[-1:]
+    start = max(reading.warmup_s, reading.warmup_share * (points[-1][0] if points else 0.0))
+    settled = [point for point in points if point[0] >= start] or points[-1:]
     tail = settled[-max(1, int(AT_THE_END * len(settled))) :]
     return Figures(
         repeat=recording.repeat,
@@ -44,7 +56,7 @@ def figures(recording: Recording, warmup_s: float = 0.0) -> Figures:
         end=median(value for _, value in tail) if tail else 0.0,
         seconds=recording.ending.seconds,
         processes=max((s.processes for s in snapshots), default=0),
-        trend=classify(settled),
+        trend=classify(settled, reading.floor),
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from leakaudit.process.compare.figures import Figures, figures
+from leakaudit.process.compare.figures import Figures, Reading, figures
 from leakaudit.process.compare.matrix import Setting
 from leakaudit.process.compare.ratio import Ratio, ratio
 from leakaudit.process.compare.recording import Recording
@@ -60,13 +60,11 @@ class Outcome:
 
 
 def outcomes(
-    settings: Sequence[Setting], recordings: Sequence[Recording], warmup_s: float
+    settings: Sequence[Setting], recordings: Sequence[Recording], reading: Reading
 ) -> tuple[Outcome, ...]:
     """Return one outcome for each setting, in their order."""
     good = {
-        setting.name: tuple(
-            figures(r, warmup_s) for r in recordings if r.setting == setting.name and r.usable
-        )
+        setting.name: tuple(figures(r, reading) for r in recordings if r.setting == setting.name and r.usable)
         for setting in settings
     }
     base = good[settings[0].name]

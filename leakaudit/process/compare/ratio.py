@@ -41,21 +41,27 @@ def ratio(values: Sequence[float], base: Sequence[float]) -> Ratio | None:
     Welch's interval (1947) on logarithms. A bootstrap of three runs against three has too few distinct samples to
     reach its nominal level; Student's t pays for few runs with width.
     """
-    if not values or not base or min(*values, *base) <= 0:
+    return matched([(values, base)])
+
+
+def matched(pairs: Sequence[tuple[Sequence[float], Sequence[float]]]) -> Ratio | None:
+    """Return the mean ratio over pairs (values, base), each pair counting alike; None as for `ratio`."""
+    sides = [side for pair in pairs for side in pair]
+    if not sides or not all(side and min(side) > 0 for side in sides):
         return None
-    upper, lower = [log(value) for value in values], [log(value) for value in base]
-    middle = fmean(upper) - fmean(lower)
-    if min(len(upper), len(lower)) < 2:
+    logs = [[log(value) for value in side] for side in sides]
+    middle = fmean(fmean(upper) - fmean(lower) for upper, lower in zip(logs[::2], logs[1::2], strict=True))
+    if min(map(len, logs)) < 2:
         return Ratio(exp(middle))
-    first, second = variance(upper) / len(upper), variance(lower) / len(lower)
-    half = _quantile(first, len(upper), second, len(lower)) * sqrt(first + second)
+    errors = [(variance(side) / len(side) / len(pairs) ** 2, len(side)) for side in logs]
+    half = _quantile(errors) * sqrt(sum(error for error, _ in errors))
     return Ratio(exp(middle), exp(middle - half), exp(middle + half))
 
 
-def _quantile(first: float, first_count: int, second: float, second_count: int) -> float:
-    """Return Student's quantile at Welch and Satterthwaite's degrees of freedom."""
-    if first + second == 0:
+def _quantile(errors: Sequence[tuple[float, int]]) -> float:
+    """Return Student's quantile at Welch and Satterthwaite's degrees of freedom, of (squared error, count)."""
+    total = sum(error for error, _ in errors)
+    if total == 0:
         return 0.0
-    freedom = (first + second) ** 2 / (first**2 / (first_count - 1) + second**2 / (second_count - 1))
-    index = max(1, int(freedom))
+    index = max(1, int(total**2 / sum(error**2 / (count - 1) for error, count in errors)))
     return STUDENT[index - 1] if index <= len(STUDENT) else NORMAL
