@@ -53,6 +53,8 @@ _ONCE_PER = re.compile(
     r"warn|report|logged|deprecat|verified|initiali[sz]ed|loaded|registered|known|complain|declared|emitted|hinted|notified|announced|printed|shown|nagged",
     re.IGNORECASE,
 )
+#: Through other objects, whose uses are not kept, it may be read as well as written.
+_OWN = ("i:", "c:", "m:", "d:", "x:")
 _SEQUENCES = ("list", "deque", "queue", "buffer")
 
 
@@ -139,18 +141,16 @@ def _weigh(project: Project, subject: Subject, site: Seen, lifetime: Answer, cle
         _evidence("context", context, CONTEXT),
         _evidence("key", key, KEY),
         Evidence("cleanup", cleanup.grade, cleanup.reason, CLEANUP[cleanup.grade], _place(cleanup)),
-        *_extras(project, subject, site, key, shared),
+        *_extras(subject, site, key, shared),
         *_sibling(project, subject, site, cleanup),
         *_fresh_registration(project, subject, site, context),
     ]
     return Growth(subject, site, lifetime, context, key, cleanup, tuple(evidence))
 
 
-def _extras(
-    project: Project, subject: Subject, site: Seen, key: Answer, shared: bool
-) -> Iterator[Evidence]:
+def _extras(subject: Subject, site: Seen, key: Answer, shared: bool) -> Iterator[Evidence]:
     reads = subject.uses & ~(Use.LEN | Use.TRUTH)
-    if not reads and not (subject.scope in "ic" and subject.name in project.read_through_others):
+    if not reads and site.event.owner.startswith(_OWN):
         yield Evidence("write-only", "yes", f"nothing in the project reads `{subject.name}`", 1)
     if subject.name.isupper() and key.value not in ("identity", "fresh"):
         yield Evidence("name", "constant", f"`{subject.name}` is named like a constant", -1)

@@ -13,7 +13,7 @@ from leakaudit.facts.context import Contexts
 from leakaudit.facts.custom import Tables
 from leakaudit.facts.lifetime import Lifetimes
 from leakaudit.facts.linked import Caller, Place, Seen, Subject
-from leakaudit.facts.model import Call, Class, FileFacts, Flag, Function, Op, Use
+from leakaudit.facts.model import Call, Class, FileFacts, Flag, Function, Op
 from leakaudit.facts.modules import Modules
 
 if TYPE_CHECKING:
@@ -248,17 +248,6 @@ class Project:
                 for place, _ in targets.get(owner, ()):
                     found[place].uses |= mask
         return found
-
-    @cached_property
-    def read_through_others(self) -> set[str]:
-        """The attributes that are read through something whose type is not known."""
-        plain = Use.LEN | Use.TRUTH
-        return {
-            owner.rpartition(".")[2].rpartition(":")[2]
-            for facts in self.files.values()
-            for owner, mask in facts.uses.items()
-            if owner[:2] in ("?:", "t:", "m:", "l:") and mask & ~plain
-        }
 
     def _names_of(self, places: Iterable[Place]) -> set[str]:
         """The names by which something may mean one of the containers: their own, and all that are given on import."""
