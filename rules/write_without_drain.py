@@ -10,6 +10,16 @@ from leakaudit.facts.writers import Flood
 from leakaudit.findings import Location, Probe, ProbeKind, Related
 from leakaudit.scan.rule import Rule, Suspect
 
+#: What every transport of asyncio still has to send.
+BUFFERS = Probe(
+    ProbeKind.INSTANCE_ATTRIBUTE,
+    "asyncio.selector_events",
+    "",
+    "_SelectorTransport",
+    "_buffer",
+    ("bytearray",),
+)
+
 
 class WriteWithoutDrain(Rule):
     """A coroutine writes to an asyncio stream in a loop, and no turn of the loop waits for `drain()`.
@@ -81,5 +91,5 @@ class WriteWithoutDrain(Rule):
             related=related,
             notes=(flood.evidence[1].reason,),
             help=(f"`await {flood.name}.drain()` after the write, inside the loop",),
-            probe=Probe(ProbeKind.TYPE_COUNT, module, flood.path, object_types=self.object_types),
+            probe=BUFFERS,
         )

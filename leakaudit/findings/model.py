@@ -42,6 +42,8 @@ class ProbeKind(str, Enum):
     LOGGERS = "loggers"  # names known to the logging manager
     TASKS = "tasks"  # live asyncio tasks whose coroutine is module.qualname
     THREADS = "threads"  # live threads whose target is module.qualname
+    EXIT_FUNCTIONS = "exit-functions"  # functions registered with atexit
+    FINALIZERS = "finalizers"  # live objects of weakref.finalize
     TYPE_COUNT = "type-count"  # live instances of `object_types`
 
 

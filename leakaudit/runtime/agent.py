@@ -29,7 +29,7 @@ TICK_S = 0.1
 SLICE_S, NAP_S = 0.001, 0.001  # the agent computes this long, then lets others run
 PART = 10_000  # objects handled in C before the clock is read
 MAX_HOLDERS = 500  # per probe; where there are more, these stand for all
-MAX_NESTED = 4096
+MAX_NESTED, NESTED_DEPTH = 4096, 3
 REF_BYTES = 96  # a weak reference and its place in a list
 MAX_TYPES, LEAST_COUNT = 400, 16
 WALK_LIMIT, WIDE = 150_000, 32  # objects in all, and children at each end of a large container
@@ -421,7 +421,7 @@ class Finder:
                 names.append(name)
         if not names and probe.module in sys.modules:
             file = origin(module_dict(sys.modules[probe.module]))
-            names = [probe.module] if not file or common(stem(file), probe.parts) else []
+            names = [probe.module] if not file or not probe.parts or common(stem(file), probe.parts) else []
         return [module_dict(sys.modules[name]) for name in names if name in sys.modules]
 
     def named(self, probe: Probe, qualname: str = "") -> list[Any]:
@@ -468,6 +468,11 @@ def code_fits(probe: Probe, function: Any) -> bool:
             return False
     elif qualname != probe.qualname:
         return False
+    return same_file(probe, code)
+
+
+def same_file(probe: Probe, code: Any) -> bool:
+    """Tell whether code comes from a probe's source file."""
     parts = stem(code.co_filename)
     shared = common(parts, probe.parts)
     return shared >= 2 or shared in (len(parts), len(probe.parts))
@@ -492,19 +497,23 @@ class Search:
         self.blind: dict[int, list[int]] = {}
         self.chosen: list[Any] = []
         self.cache = cache_type()
-        tasks = [kind for kind in task_types() if kind is not None]
+        self.classes: dict[int, set[int]] = {}
+        self.coroutines: dict[str, list[Probe]] = {}
         for probe in probes:
             probe.hidden = is_hidden(probe, finder)
             if probe.kind == "instance-attribute":
                 for kind in finder.classes(probe):
                     self.wanted.setdefault(id(kind), []).append(probe)
             elif probe.kind == "tasks":
-                for kind in tasks:
-                    self.wanted.setdefault(id(kind), []).append(probe)
-            elif probe.searched and probe.kind != "type-count":
+                self.coroutines.setdefault(probe.qualname.rpartition(".")[2], []).append(probe)
+            elif probe.kind == "type-count":
+                self.classes[probe.id] = set(map(id, own_types(probe, finder)))
+            elif probe.searched:
                 name = probe.attribute if probe.kind == "closure-cell" else probe.qualname.rpartition(".")[2]
                 self.by_name.setdefault(name, []).append(probe)
             self.step()
+        self.tasks = {id(kind) for kind in task_types() if kind is not None} if self.coroutines else set()
+        self.wanted.update({number: [] for number in self.tasks})
         if self.by_name:
             self.wanted[id(Function)] = []
             self.wanted[id(self.cache)] = []
@@ -535,11 +544,18 @@ class Search:
             function = next((item for item in gc.get_referents(obj) if type(item) is Function), None)
             if function is not None:
                 self.sort_function(obj, function)
+        elif id(kind) in self.tasks:
+            for coroutine in gc.get_referents(obj):
+                if type(coroutine) is Coroutine:
+                    self.sort_coroutine(coroutine)
         for probe in self.wanted[id(kind)]:
-            if probe.kind != "tasks":
-                self.hold(probe, obj)
-            elif any(
-                coroutine_fits(probe, item) for item in gc.get_referents(obj) if type(item) is Coroutine
+            self.hold(probe, obj)
+
+    def sort_coroutine(self, coroutine: Any) -> None:
+        """Count a task's coroutine for the probes that name its function."""
+        for probe in self.coroutines.get(coroutine.__name__, ()):
+            if probe.qualname in (coroutine.__qualname__, coroutine.__name__) and same_file(
+                probe, coroutine.cr_code
             ):
                 self.totals[probe.id] = self.totals.get(probe.id, 0) + 1
 
@@ -575,7 +591,10 @@ class Search:
                 probe.found = self.totals.get(probe.id, 0)
                 probe.blind = self.blind.get(probe.id, [0, 0])
             if probe.kind == "type-count":
-                fitting = (n for n, kind in self.kinds.items() if type_fits(probe, type_name(kind)))
+                own = self.classes[probe.id]
+                fitting = (
+                    n for n, kind in self.kinds.items() if n in own or type_fits(probe, type_name(kind))
+                )
                 probe.found = sum(self.counts[number] for number in fitting)
             self.step()
 
@@ -612,9 +631,12 @@ def cache_type() -> Any:
     )
 
 
-def coroutine_fits(probe: Probe, coroutine: Any) -> bool:
-    """Tell whether a coroutine is one of the function that a probe names."""
-    return bool(probe.qualname in (coroutine.__qualname__, coroutine.__name__))
+def own_types(probe: Probe, finder: Finder) -> Iterator[Any]:
+    """Yield the classes of the probe's own module that it counts; the module may go by another name, as `__main__`."""
+    for name in probe.types:
+        module, _, qualname = name.rpartition(probe.module + ".")
+        if probe.module and not module and qualname:
+            yield from filter(is_class, finder.named(probe, qualname))
 
 
 def type_fits(probe: Probe, name: str) -> bool:
@@ -681,15 +703,19 @@ def measure(value: Any) -> tuple[int, int | None, int | None]:
 
 
 def nested(value: Any, base: Any) -> int | None:
-    """Return the entries of the containers inside a container; scaled up where there are very many."""
+    """Return the entries of the containers inside a container, a few levels down; scaled up where there are very many."""
     if not any(container(type(item)) not in (None, tuple) for item in children(value, base, 4)):
         return None
     total, held = 0, children(value, base, MAX_NESTED)
-    for item in held:
-        kind = container(type(item))
-        total += kind.__len__(item) if kind is not None else 0
-    size = int(base.__len__(value))
-    return total if size <= MAX_NESTED else total * size // len(held)
+    whole = max(1.0, base.__len__(value) / max(len(held), 1))
+    for _ in range(NESTED_DEPTH):
+        inside = [(item, kind) for item in held for kind in [container(type(item))] if kind is not None]
+        total += round(whole * sum(kind.__len__(item) for item, kind in inside))
+        held = []
+        for item, kind in inside:
+            if any(container(type(below)) not in (None, tuple) for below in children(item, kind, 4)):
+                held += children(item, kind, MAX_NESTED - len(held))
+    return total
 
 
 def bound(value: Any) -> int | None:
@@ -812,6 +838,12 @@ FROM_OBJECT: dict[str, Callable[[Probe, Any], Iterator[Any]]] = {
 }
 
 
+REGISTRIES = {
+    "loggers": ("logging", "Logger.manager.loggerDict"),
+    "finalizers": ("weakref", "finalize._registry"),
+}
+
+
 def values(probe: Probe, finder: Finder) -> Iterator[Any]:
     """Yield what a probe names in the live process, each object once."""
     seen: set[int] = set()
@@ -828,8 +860,8 @@ def candidates(probe: Probe, finder: Finder) -> Iterator[Any]:
             first, _, rest = probe.attribute.partition(".")
             if first in names:
                 yield from follow(names[first], rest)
-    elif probe.kind == "loggers":
-        yield from follow_module("logging", "Logger.manager.loggerDict")
+    elif probe.kind in REGISTRIES:
+        yield from follow_module(*REGISTRIES[probe.kind])
     elif probe.kind == "logging-handlers":
         yield from logging_handlers()
     elif probe.searched:
@@ -880,6 +912,12 @@ def threads(probe: Probe) -> int:
                 fits = type(function) is Function and function.__qualname__ == probe.qualname
                 count += fits or _names[1](type(thread)) == probe.qualname
     return count
+
+
+def exit_functions(_probe: Probe) -> int:
+    """Return how many functions are to run when the target ends."""
+    registered = module_dict(sys.modules["atexit"])["_ncallbacks"] if "atexit" in sys.modules else None
+    return int(registered()) if type(registered) is Builtin else 0
 
 
 # --- The agent itself -------------------------------------------------------------------------------------------------
@@ -1070,8 +1108,9 @@ class Agent:
     def row(self, probe: Probe) -> list[Any] | None:
         """Return [id, holders, entries, nested, largest, bytes, limit, mark, fresh] of a probe, None if unresolved."""
         fresh = not probe.searched or (self.searched and not self.why_partial)
-        if probe.kind in ("tasks", "type-count", "threads"):
-            count = threads(probe) if probe.kind == "threads" else probe.found
+        if probe.kind in ("tasks", "type-count", "threads", "exit-functions"):
+            counted = {"threads": threads, "exit-functions": exit_functions}.get(probe.kind)
+            count = counted(probe) if counted else probe.found
             return [probe.id, count, count, None, count, 0, None, 0, fresh]
         seen = Tally(probe)
         for value in values(probe, self.finder):
@@ -1090,8 +1129,9 @@ class Agent:
     def why(self, probe: Probe) -> str:
         """Return why nothing was found for a probe."""
         name = ".".join(filter(None, (probe.qualname, probe.attribute)))
-        if probe.kind in ("loggers", "logging-handlers"):
-            return "the target has not loaded logging"
+        if probe.kind in (*REGISTRIES, "logging-handlers"):
+            module = REGISTRIES.get(probe.kind, ("logging",))[0]
+            return f"the target has not loaded {module}"
         if not self.finder.modules(probe):
             return f"the target has not loaded {probe.module or '/'.join(probe.parts)}"
         if probe.kind != "instance-attribute":

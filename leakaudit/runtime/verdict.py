@@ -24,7 +24,13 @@ _STATUS = {
 _NEED_FRESH = (ProbeKind.CLOSURE_CELL, ProbeKind.TASKS, ProbeKind.TYPE_COUNT)
 _SEARCHED = (*_NEED_FRESH, ProbeKind.INSTANCE_ATTRIBUTE)
 _BORN = {ProbeKind.CLOSURE_CELL: "closures", ProbeKind.INSTANCE_ATTRIBUTE: "instances"}
-_UNIT = {ProbeKind.TASKS: "tasks", ProbeKind.THREADS: "threads", ProbeKind.TYPE_COUNT: "objects"}
+_UNIT = {
+    ProbeKind.TASKS: "tasks",
+    ProbeKind.THREADS: "threads",
+    ProbeKind.TYPE_COUNT: "objects",
+    ProbeKind.EXIT_FUNCTIONS: "functions for the exit",
+    ProbeKind.FINALIZERS: "finalizers",
+}
 
 
 @dataclass(frozen=True, slots=True)
