@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from leakaudit.cli.color import color_wanted
 from leakaudit.cli.exitcodes import ExitCode
 from leakaudit.errors import LeakAuditError
 
@@ -54,7 +55,7 @@ def _interrupted() -> int:
 
 
 def _tell(cause: str, remedy: str = "") -> None:
-    color = False if os.environ.get("NO_COLOR") else None
+    color = None if color_wanted() else False
     click.echo(f"{click.style('error', fg='red', bold=True)}: {cause}", err=True, color=color)
     if remedy:
         click.echo(f"{click.style('help', fg='green', bold=True)}: {remedy}", err=True, color=color)

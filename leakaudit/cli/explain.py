@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from leakaudit.cli.color import color_wanted
 from leakaudit.cli.exitcodes import ExitCode
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def explain(rule: str | None, rules: tuple[str, ...]) -> ExitCode:
     wanted = rule.casefold().replace("_", "-")
     for item in known:
         if wanted in {item.code.casefold(), item.name}:
-            click.echo(_page(item, color=sys.stdout.isatty()), nl=False)
+            click.echo(_page(item, color=sys.stdout.isatty() and color_wanted()), nl=False)
             return ExitCode.CLEAN
     raise unknown_rule(rule, known)
 

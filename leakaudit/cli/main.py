@@ -11,6 +11,7 @@ import click
 
 import leakaudit
 from leakaudit.cli.boundary import forget_stdout, guarded
+from leakaudit.cli.color import no_color_option
 from leakaudit.cli.exitcodes import ExitCode
 
 #: Command -> its module (an attribute of the same name is the command) and its line in the help.
@@ -18,6 +19,7 @@ COMMANDS = {
     "scan": ("leakaudit.cli.scan", "Find what may grow for ever in Python source."),
     "explain": ("leakaudit.cli.explain", "Print a rule's page, or list all rules."),
     "runtime": ("leakaudit.cli.runtime", "Watch a live process and confirm or clear each finding."),
+    "run": ("leakaudit.cli.run", "Start a program and record it, and audit it with --audit."),
     "monitor": ("leakaudit.cli.monitor", "Watch memory, threads and descriptors of processes from outside."),
     "compare": ("leakaudit.cli.compare", "Run one workload under several settings and compare memory."),
     "doctor": ("leakaudit.cli.doctor", "Say whether a process can be attached to, and if not, why."),
@@ -66,6 +68,7 @@ class LazyGroup(click.Group):
     cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
 )
 @click.version_option(leakaudit.__version__, prog_name="leakaudit", message="%(prog)s %(version)s")
+@no_color_option
 def cli() -> None:
     """Find the container that makes a Python service grow.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 import time
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import leakaudit
+from leakaudit.cli.color import color_wanted
 from leakaudit.cli.exitcodes import ExitCode
 from leakaudit.cli.params import DURATION
 from leakaudit.errors import UsageError
@@ -214,7 +214,7 @@ def _conclude(watched: Monitor, own: tuple[Budget, ...], write: Callable[[Record
         write(item)
     terminal = sys.stdout.isatty()
     width = min(max(shutil.get_terminal_size((80, 24)).columns, 60), 120) if terminal else 100
-    color = terminal and not os.environ.get("NO_COLOR")
+    color = terminal and color_wanted()
     click.echo("")
     for line in (
         *summary(found, _accounts(found), width, color=color),

@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from leakaudit.cli.color import color_wanted, no_color_option
 from leakaudit.errors import UsageError
 from leakaudit.report import FORMATS, View, renderer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from leakaudit.findings.report import Report
 
-format_option = click.option(
-    "--format",
-    "format_",
-    type=click.Choice(list(FORMATS)),
-    default="text",
-    show_default=True,
-    help="How to tell it.",
-)
+    _Command = TypeVar("_Command", bound=Callable[..., object])
+
+
+def format_option(command: _Command) -> _Command:
+    """Add `--format` and `--no-color`; only the former reaches the command, as `format_`."""
+    return click.option(
+        "--format",
+        "format_",
+        type=click.Choice(list(FORMATS)),
+        default="text",
+        show_default=True,
+        help="How to tell it.",
+    )(no_color_option(command))
+
+
 output_option = click.option(
     "-o",
     "--output",
@@ -38,8 +47,10 @@ def emit(
 ) -> None:
     """Render the report and write it to the file or to stdout; raises UsageError if the file cannot be written."""
     to_terminal = output is None and sys.stdout.isatty()
+    if to_terminal and format_ == "html":
+        raise UsageError("a terminal cannot show HTML", "name a file: -o report.html")
     view = View(
-        width=_width(to_terminal), color=to_terminal and _color_wanted(), statistics=statistics, brief=brief
+        width=_width(to_terminal), color=to_terminal and color_wanted(), statistics=statistics, brief=brief
     )
     write(renderer(format_).render(report, view), output)
 
@@ -67,7 +78,3 @@ def _to_stdout(text: str) -> None:
 def _width(to_terminal: bool) -> int:
     """Return a width that reads well: the terminal's, between 60 and 120."""
     return min(max(shutil.get_terminal_size((80, 24)).columns, 60), 120) if to_terminal else 80
-
-
-def _color_wanted() -> bool:
-    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

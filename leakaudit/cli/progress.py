@@ -6,6 +6,8 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from leakaudit.cli.color import color_wanted
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -60,6 +62,8 @@ class Progress:
             TextColumn(self._noun),
             TimeRemainingColumn(),
         )
-        self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
+        self._bar = Progress(
+            *columns, console=Console(stderr=True, no_color=not color_wanted() or None), transient=True
+        )
         self._task = self._bar.add_task(self._verb, total=None)
         self._bar.start()

@@ -39,6 +39,7 @@ class Renderer(Protocol):
 FORMATS = {
     "text": "leakaudit.report.text",
     "json": "leakaudit.report.json_v1",
+    "html": "leakaudit.report.html",
     "markdown": "leakaudit.report.markdown",
     "sarif": "leakaudit.report.sarif",
     "github": "leakaudit.report.github",

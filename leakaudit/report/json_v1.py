@@ -72,7 +72,7 @@ def finding(item: Finding) -> Json:
         "scope": item.scope,
         "fingerprint": item.fingerprint,
         "fix": _fix(item.fix) if item.fix else None,
-        "verdict": verdict(item.verdict) if item.verdict else None,
+        "verdict": _verdict(item.verdict) if item.verdict else None,
         "suppressed": _suppression(item.suppressed) if item.suppressed else None,
     }
 
@@ -128,8 +128,7 @@ def _suppression(item: Suppression) -> Json:
     }
 
 
-def verdict(item: Verdict) -> Json:
-    """Return one verdict as plain data."""
+def _verdict(item: Verdict) -> Json:
     return {
         "status": item.status.value,
         "reason": item.reason,

@@ -9,7 +9,7 @@ from leakaudit.findings import Finding, Status
 from leakaudit.findings.order import by_growth
 from leakaudit.report import units
 from leakaudit.report.markdown_text import block, cell, code, plain, prose
-from leakaudit.report.text_runtime import WORDS
+from leakaudit.report.text_runtime import WORDS, retains
 from leakaudit.report.text_runtime import summary as runtime_summary
 from leakaudit.report.text_scan import summary as scan_summary
 from leakaudit.report.told import posix, told
@@ -103,6 +103,8 @@ def _points(finding: Finding) -> Iterator[str]:
     verdict = finding.verdict
     if verdict is not None:
         yield f"- **{WORDS[verdict.status]}:** {prose(verdict.reason)}"
+        if held := retains(verdict):
+            yield f"- {plain(held)}"
         if verdict.retaining_path:
             yield f"- kept by {_path(verdict.retaining_path)}"
     for item in finding.related:

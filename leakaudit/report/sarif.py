@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import leakaudit
 from leakaudit.findings import Confidence, Severity
 from leakaudit.findings.order import by_place
-from leakaudit.report.json_v1 import verdict
 from leakaudit.report.regions import region
 from leakaudit.report.told import told, uri, words
 
@@ -135,7 +134,12 @@ def _properties(finding: Finding) -> Json:
         "evidence": [f"{item.fact}: {item.reason}" for item in finding.evidence],
     }
     if finding.verdict is not None:
-        result["verdict"] = verdict(finding.verdict)
+        result["verdict"] = {
+            "status": finding.verdict.status.value,
+            "entriesPerSecond": finding.verdict.entries_per_s,
+            "bytesPerSecond": finding.verdict.bytes_per_s,
+            "share": finding.verdict.share,
+        }
     return result
 
 

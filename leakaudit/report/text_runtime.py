@@ -75,7 +75,8 @@ def _verdicts(report: Report, view: View) -> Iterator[str]:
     style = Style(view.color)
     told = [finding for finding in by_growth(report.findings) if finding.verdict is not None]
     if told:
-        yield style.paint(_ROW.format("verdict", "entries", "gain", "memory", "share").rstrip(), "dim")
+        row = _ROW.format("verdict", "entries", "gain", "memory", "share").rstrip()
+        yield style.paint(_fitting(row, view), "dim")
     left = dict(_MOST)
     passed: Counter[Status] = Counter()
     for finding in told:
@@ -104,7 +105,7 @@ def _verdict(finding: Finding, verdict: Verdict, view: View) -> Iterator[str]:
         "" if verdict.share is None else units.share(verdict.share),
     ).rstrip()
     word = WORDS[verdict.status]
-    yield style.paint(word, _COLOR.get(verdict.status, "cyan"), "bold") + row[len(word) :]
+    yield style.paint(word, _COLOR.get(verdict.status, "cyan"), "bold") + _fitting(row, view)[len(word) :]
     place = f"{relative(finding.location.path)}:{finding.location.line}"
     yield from wrap(f"{finding.rule} {finding.symbol} ({place})", view.width, "  ")
     yield from wrap(verdict.reason, view.width, "  ")
@@ -118,7 +119,8 @@ def _verdict(finding: Finding, verdict: Verdict, view: View) -> Iterator[str]:
             for line in _related(place.message, place.location.path, place.location.line, view)
         )
         yield from _path(verdict.retaining_path, view)
-        yield from _held(verdict, view)
+        if held := retains(verdict):
+            yield from wrap(held, view.width, "    ", "      ")
         yield from (
             line for text in finding.help[:1] for line in wrap(text, view.width, "  help: ", "        ")
         )
@@ -128,13 +130,13 @@ def _related(message: str, path: str, line: int, view: View) -> list[str]:
     return wrap(f"{relative(path)}:{line}: {message}", view.width, "    ", "      ")
 
 
-def _held(verdict: Verdict, view: View) -> Iterator[str]:
+def retains(verdict: Verdict) -> str:
+    """Say how what a container retains is divided with others; "" where it shares nothing."""
     if verdict.exclusive_bytes is None or verdict.bytes is None or not verdict.shared_with:
-        return
+        return ""
     shared = ", ".join(f"{units.size(part.bytes)} also held by {part.symbol}" for part in verdict.shared_with)
     alone = units.size(verdict.exclusive_bytes)
-    text = f"retains {units.size(verdict.bytes[1])}: {alone} held by nothing else, {shared}"
-    yield from wrap(text, view.width, "    ", "      ")
+    return f"retains {units.size(verdict.bytes[1])}: {alone} held by nothing else, {shared}"
 
 
 def _path(steps: tuple[str, ...], view: View) -> Iterator[str]:
@@ -148,7 +150,7 @@ def _unexplained(audit: RuntimeAudit, view: View) -> Iterator[str]:
     style = Style(view.color)
     yield style.paint("growth that no finding explains", "bold")
     for item in audit.unexplained:
-        yield _unexplained_row(item)
+        yield from wrap(_unexplained_row(item), view.width, "  ", "    ")
         if item.symbol:
             place = f" ({relative(item.path)}:{item.line})" if item.path is not None else ""
             yield from wrap(f"{item.symbol}{place}", view.width, "    ")
@@ -166,19 +168,21 @@ def _unexplained_row(item: Unexplained) -> str:
         figures.append(units.size_rate(item.bytes_per_s))
     if item.share is not None:
         figures.append(f"{units.share(item.share)} of growth")
-    return f"  {printable(item.type_name)}: {', '.join(figures)}"
+    return f"{item.type_name}: {', '.join(figures)}"
 
 
 def _vitals(audit: RuntimeAudit, view: View) -> Iterator[str]:
     if not audit.series:
         return
     style = Style(view.color)
-    yield style.paint(f"{'vitals':<20} {'first':>11} {'last':>11} {'largest':>11}  trend", "dim")
+    head = f"{'vitals':<20} {'first':>11} {'last':>11} {'largest':>11}  trend"
+    yield style.paint(_fitting(head, view), "dim")
     for series in audit.series:
         first, last, largest = (
             _figure(value, series) for value in (series.first, series.last, series.largest)
         )
-        yield f"{printable(series.name):<20} {first:>11} {last:>11} {largest:>11}  {series.trend}".rstrip()
+        row = f"{printable(series.name):<20} {first:>11} {last:>11} {largest:>11}  {series.trend}"
+        yield _fitting(row.rstrip(), view)
     yield ""
 
 
@@ -196,6 +200,11 @@ def _cost(audit: RuntimeAudit, view: View) -> Iterator[str]:
     yield from wrap(
         f"pauses of the process: {pauses}; sampled every {units.seconds(audit.interval_s)}", view.width
     )
+
+
+def _fitting(row: str, view: View) -> str:
+    """Return a row of columns as it is, or closed up where the terminal is too narrow for it."""
+    return row if len(row) <= view.width else " ".join(row.split())
 
 
 def _figure(value: float, series: Series) -> str:

@@ -1,0 +1,111 @@
+"""Curves as data: what a chart shows, whoever measured it. The page's script draws it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from leakaudit.findings import Finding, Status
+from leakaudit.findings.order import by_growth
+
+if TYPE_CHECKING:
+    from leakaudit.findings.report import RuntimeAudit, Series
+
+Points = Sequence[tuple[float, float]]
+#: More points than a screen has pixels only make the page heavy.
+MOST_POINTS = 1200
+#: Lines that an eye can tell apart.
+MOST_LINES = 8
+_GROWING = (Status.CONFIRMED, Status.INCONCLUSIVE)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One curve: (seconds, value) in order of time. `overlay` draws it over a stack, not in it."""
+
+    label: str
+    points: tuple[tuple[float, float], ...]
+    overlay: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Curves over one axis. `unit` is "bytes" or a noun; `stacked` piles lines that have the same times."""
+
+    title: str
+    unit: str
+    lines: tuple[Line, ...]
+    note: str = ""
+    stacked: bool = False
+    wide: bool = False
+
+    def data(self) -> dict[str, object]:
+        """Return what the page's script needs: one list of times, and per line a value (or null) for each."""
+        lines = [thin(line.points) for line in self.lines]
+        times = sorted({at for points in lines for at, _ in points})
+        return {
+            "unit": self.unit,
+            "stacked": self.stacked,
+            "times": times,
+            "lines": [
+                {
+                    "label": line.label,
+                    "overlay": line.overlay,
+                    "values": [found.get(at) for at in times],
+                }
+                for line, found in zip(self.lines, map(dict, lines))
+            ],
+        }
+
+
+def thin(points: Points, most: int = MOST_POINTS) -> tuple[tuple[float, float], ...]:
+    """Leave points out so that the curve looks the same: each stretch keeps its lowest and its highest."""
+    if len(points) <= most:
+        return tuple(points)
+    step = len(points) * 2 / most
+    kept: set[int] = {0, len(points) - 1}
+    for part in range(most // 2):
+        indexes = range(round(part * step), min(round((part + 1) * step), len(points)))
+        kept.add(min(indexes, key=lambda index: points[index][1]))
+        kept.add(max(indexes, key=lambda index: points[index][1]))
+    return tuple(points[index] for index in sorted(kept))
+
+
+def of_process(audit: RuntimeAudit, findings: Iterable[Finding]) -> tuple[Chart, ...]:
+    """Return the charts of one process: its memory, its containers, and each further series of its own."""
+    memory = tuple(series for series in audit.series if series.unit in {"B", "bytes"})
+    others = tuple(series for series in audit.series if series not in memory)
+    charts = (
+        Chart("Resident memory", "bytes", _lines(memory), _trend(memory), wide=True),
+        containers(findings),
+        *(Chart(_title(series), series.unit, _lines((series,)), series.trend) for series in others),
+    )
+    return tuple(chart for chart in charts if any(len(line.points) > 1 for line in chart.lines))
+
+
+def containers(findings: Iterable[Finding]) -> Chart:
+    """Return how the containers grew that grew most, and those that nobody could tell of yet."""
+    grown = [
+        finding
+        for finding in by_growth(findings)
+        if finding.verdict and finding.verdict.status in _GROWING and len(finding.verdict.points) > 1
+    ]
+    left = len(grown) - MOST_LINES
+    note = f"the {MOST_LINES} with the largest share of {len(grown)} that grew" if left > 0 else ""
+    lines = tuple(Line(f.symbol, f.verdict.points) for f in grown[:MOST_LINES] if f.verdict)
+    return Chart("Entries of growing containers", "entries", lines, note, wide=True)
+
+
+def _lines(found: Iterable[Series]) -> tuple[Line, ...]:
+    return tuple(Line(series.name, series.points) for series in found)
+
+
+def _trend(found: Sequence[Series]) -> str:
+    return next((series.trend for series in found if series.name == "rss"), "")
+
+
+def _title(series: Series) -> str:
+    return {"blocks": "Blocks of Python's allocator", "descriptors": "Open descriptors"}.get(
+        series.name, series.name[:1].upper() + series.name[1:]
+    )

@@ -1,0 +1,294 @@
+"""What the page shows, as plain data: the template only lays it out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from leakaudit.findings import Evidence, Finding, Status, Verdict
+from leakaudit.findings.order import by_growth, by_place
+from leakaudit.report import units
+from leakaudit.report.html.charts import Chart, of_process, thin
+from leakaudit.report.html.paths import Node, tree
+from leakaudit.report.html.source import Excerpt, excerpts
+from leakaudit.report.style import printable
+from leakaudit.report.text_runtime import WORDS, retains
+from leakaudit.report.told import posix
+
+if TYPE_CHECKING:
+    from leakaudit.findings.report import Report, RuntimeAudit, Series, Unexplained
+    from leakaudit.report import View
+
+Fact = tuple[str, str]
+NOT_WATCHED = "not watched"
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What one process said of a finding: figures as text, the curve as points of a drawing 100 wide and 24 high."""
+
+    process: str
+    status: str
+    word: str
+    reason: str
+    entries: str
+    gain: str
+    memory: str
+    share: str
+    share_of_100: float
+    curve: str
+    path: tuple[str, ...]
+    retains: str
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One finding: what the filters ask for, what is always seen, and what opens."""
+
+    anchor: str
+    rule: str
+    name: str
+    symbol: str
+    place: str
+    confidence: str
+    severity: str
+    status: str
+    message: str
+    said: tuple[Said, ...]
+    excerpts: tuple[Excerpt, ...]
+    evidence: tuple[Evidence, ...]
+    notes: tuple[str, ...]
+    help: tuple[str, ...]
+    fix: str
+    suppressed: str
+    open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """Growth that no finding explains."""
+
+    name: str
+    figures: str
+    reason: str
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One process, or one comparison: its charts, where its memory is, and its vitals as figures."""
+
+    title: str
+    facts: tuple[Fact, ...] = ()
+    charts: tuple[Chart, ...] = ()
+    account: tuple[tuple[str, str, float, float], ...] = ()  # name, size, start and width in 100
+    vitals: tuple[tuple[str, str, str, str, str], ...] = ()
+    unexplained: tuple[Growth, ...] = ()
+    tree: tuple[Node, ...] = ()
+    warning: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The whole page. A comparison has panels and no cards."""
+
+    title: str
+    subtitle: str = ""
+    facts: tuple[Fact, ...] = ()
+    panels: tuple[Panel, ...] = ()
+    cards: tuple[Card, ...] = ()
+    errors: tuple[Fact, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def count(self, what: str) -> tuple[tuple[str, int], ...]:
+        """Return how many cards have each value of status, confidence or rule, in their order."""
+        return tuple(Counter(getattr(card, what) for card in self.cards).items())
+
+
+#: Findings that are open when the page is: the one that a reader came for.
+MOST_OPEN = 1
+
+
+def page_of(reports: Sequence[Report], view: View) -> Page:
+    """Return the page of one scan, or of one or several processes of one program."""
+    audits = [report.runtime for report in reports if report.runtime]
+    first = reports[0]
+    if not audits:
+        found = units.count(len(first.shown), "finding") if first.shown else "Nothing found"
+        title, subtitle, facts = found, "scan", tuple(_scan_facts(first))
+    elif len(audits) == 1:
+        title, subtitle, facts = (
+            f"Process {audits[0].pid}",
+            audits[0].command,
+            tuple(_process_facts(audits[0])),
+        )
+    else:
+        title, subtitle, facts = f"{len(audits)} processes", audits[0].command, ()
+    return Page(
+        title=printable(title),
+        subtitle=printable(subtitle),
+        facts=facts,
+        panels=tuple(_panel(report.runtime, report, len(audits)) for report in reports if report.runtime),
+        cards=tuple(_cards(reports, view)),
+        errors=tuple((_clean_place(e.path, e.line), e.reason) for r in reports for e in r.errors),
+        notes=tuple(dict.fromkeys(note for report in reports for note in report.notes)),
+    )
+
+
+def _scan_facts(report: Report) -> Iterable[Fact]:
+    yield "files", f"{report.files:,}"
+    yield "lines", f"{report.lines:,}"
+    yield "time", units.seconds(report.seconds)
+    if report.suppressed:
+        yield "suppressed", f"{len(report.suppressed):,}"
+    hidden = sum(finding.suppressed is None for finding in report.findings) - len(report.shown)
+    if hidden:
+        yield f"below {report.threshold.value}", f"{hidden:,}"
+    if report.errors:
+        yield "not read", f"{len(report.errors):,}"
+
+
+def _panel(audit: RuntimeAudit, report: Report, among: int) -> Panel:
+    whole = sum(size for _, size in audit.rss_account) or 1.0
+    account, start = [], 0.0
+    for name, size in audit.rss_account:
+        width = 100 * size / whole
+        account.append((printable(name), units.size(size), round(start, 3), round(width, 3)))
+        start += width
+    return Panel(
+        title=f"Process {audit.pid}" if among > 1 else "",
+        facts=tuple(_process_facts(audit)),
+        charts=of_process(audit, report.findings),
+        account=tuple(account),
+        vitals=tuple(map(_vital, audit.series)),
+        unexplained=tuple(map(_growth, audit.unexplained)),
+        tree=tree((item.retaining_path, printable(_name(item))) for item in audit.unexplained),
+        warning=audit.ended_early and f"Ended early: {audit.ended_early}",
+        notes=audit.notes,
+    )
+
+
+def _process_facts(audit: RuntimeAudit) -> Iterable[Fact]:
+    growth = audit.heap_growth_bytes_per_s
+    if growth is not None:
+        yield "heap growth", f"{'+' if growth > 0 else ''}{units.size_rate(growth)}"
+    yield "watched", f"{units.seconds(audit.duration_s)}, {units.count(audit.samples, 'sample')}"
+    yield "largest pause", f"{audit.largest_pause_ms:.1f} ms"
+    yield "attach", f"{audit.attach_pause_ms:.1f} ms, {audit.method}"
+    yield "Python", audit.python
+
+
+def _vital(series: Series) -> tuple[str, str, str, str, str]:
+    is_bytes = series.unit in {"B", "bytes"}
+    first, last, largest = (
+        units.size(value) if is_bytes else units.number(value)
+        for value in (series.first, series.last, series.largest)
+    )
+    return printable(series.name), first, last, largest, series.trend
+
+
+def _name(item: Unexplained) -> str:
+    return item.symbol or item.type_name
+
+
+def _growth(item: Unexplained) -> Growth:
+    first, last = item.count
+    figures = [
+        f"{first:,} → {last:,} {'entries' if item.symbol else 'objects'}",
+        units.rate(item.count_per_s),
+    ]
+    if item.bytes_per_s is not None:
+        figures.append(units.size_rate(item.bytes_per_s))
+    if item.share is not None:
+        figures.append(f"{units.share(item.share)} of growth")
+    place = "" if item.path is None else _clean_place(item.path, item.line)
+    return Growth(printable(_name(item)), " · ".join(figures), item.reason, place)
+
+
+def _cards(reports: Sequence[Report], view: View) -> Iterable[Card]:
+    """Yield a card for each finding, with what every process said of it; what no process was asked comes last."""
+    runtime = any(report.runtime for report in reports)
+    told: dict[tuple[str, str, int], list[tuple[str, Finding]]] = {}
+    for report in reports:
+        process = str(report.runtime.pid) if report.runtime else ""
+        found = report.findings if runtime else (*report.shown, *report.suppressed)
+        for finding in found:
+            key = (finding.fingerprint, finding.location.path, finding.location.line)
+            told.setdefault(key, []).append((process, finding))
+    worst = {by_growth(finding for _, finding in group)[0]: group for group in told.values()}
+    ordered = by_growth(worst) if runtime else (*_active(worst), *_silent(worst))
+    for number, finding in enumerate(ordered):
+        yield _card(finding, worst[finding], view, number)
+
+
+def _active(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    ranked = by_place(finding for finding in findings if finding.suppressed is None)
+    return tuple(sorted(ranked, key=lambda finding: -finding.confidence.rank))
+
+
+def _silent(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    return by_place(finding for finding in findings if finding.suppressed is not None)
+
+
+def _card(finding: Finding, group: Sequence[tuple[str, Finding]], view: View, number: int) -> Card:
+    verdict = finding.verdict
+    silenced = finding.suppressed
+    fix = finding.fix
+    worth = verdict.status is Status.CONFIRMED if verdict else silenced is None
+    return Card(
+        anchor=f"f{number + 1}-{finding.fingerprint}",
+        rule=finding.rule,
+        name=finding.name,
+        symbol=printable(finding.symbol),
+        place=_clean_place(finding.location.path, finding.location.line),
+        confidence=finding.confidence.value,
+        severity=finding.severity.value,
+        status=verdict.status.value if verdict else "suppressed" if silenced else NOT_WATCHED,
+        message=printable(finding.message),
+        said=tuple(_said(process, item.verdict) for process, item in group if item.verdict),
+        excerpts=excerpts(finding, view.source_line),
+        evidence=finding.evidence,
+        notes=tuple(note for note in finding.notes if note not in {item.reason for item in finding.evidence}),
+        help=finding.help,
+        fix=f"{fix.description} ({'safe' if fix.safe else 'may change behaviour'})" if fix else "",
+        suppressed=f"{silenced.by}: {silenced.reason}".removesuffix(": ") if silenced else "",
+        open=number < MOST_OPEN and worth,
+    )
+
+
+def _said(process: str, verdict: Verdict) -> Said:
+    about = "" if verdict.exact_bytes else "about "
+    entries = verdict.entries
+    return Said(
+        process=process,
+        status=verdict.status.value,
+        word=WORDS[verdict.status],
+        reason=verdict.reason,
+        entries="" if entries is None else f"{entries[0]:,} → {entries[1]:,}",
+        gain="" if verdict.entries_per_s is None else units.rate(verdict.entries_per_s),
+        memory="" if verdict.bytes_per_s is None else about + units.size_rate(verdict.bytes_per_s),
+        share="" if verdict.share is None else units.share(verdict.share),
+        share_of_100=round(100 * (verdict.share or 0.0), 1),
+        curve=curve(verdict.points),
+        path=tuple(map(printable, verdict.retaining_path)),
+        retains=retains(verdict),
+    )
+
+
+def curve(points: Sequence[tuple[float, float]]) -> str:
+    """Return points as those of an SVG polyline in a box 100 wide and 24 high; "" if there are too few."""
+    if len(points) < 2 or points[-1][0] <= points[0][0]:
+        return ""
+    kept = thin(points, 120)
+    start, span = kept[0][0], kept[-1][0] - kept[0][0]
+    values = [value for _, value in kept]
+    low, high = min(values), max(values)
+    scale = 20 / (high - low) if high > low else 0.0
+    return " ".join(f"{100 * (at - start) / span:.1f},{22 - (value - low) * scale:.1f}" for at, value in kept)
+
+
+def _clean_place(path: str, line: int | None) -> str:
+    return printable(posix(path)) + (f":{line}" if line else "")
