@@ -153,10 +153,10 @@ def _helped(outcomes: Sequence[Outcome], width: int) -> Iterator[str]:
     if any(outcome.runs for outcome in outcomes) and all(effect.ratio.low is None for effect in found):
         yield "One run each cannot tell a difference from chance; --repeat 3 or more can."
         return
-    for name in dict.fromkeys(effect.dimension for effect in found):
-        first = dict(outcomes[0].setting.values)[name]
-        yield f"{name}, beside {_value(name, first)} and everything else being equal:"
+    for name, first in outcomes[0].setting.values:
         mine = [effect for effect in found if effect.dimension == name]
+        if mine:
+            yield f"{name}, beside {_value(name, first)} and everything else being equal:"
         for value in dict.fromkeys(effect.value for effect in mine):
             yield from _verdict(name, value, [e for e in mine if e.value == value], width)
 
