@@ -88,16 +88,23 @@ class _Resolution:
         declared = {c.owner for c in containers}
         self.has_defaults = any(owner.startswith("d:") for owner in declared)
         outside = [frame for frame in self.walk.frames if frame.kind != "function"]
+        events: list[Event] = []
+        uses: dict[str, int] = {}
+        for frame in self.walk.frames:
+            if frame.events or frame.uses:
+                passing = self._passing(frame)
+                events += self._events(frame, declared, passing)
+                self._add_uses(uses, frame, declared, passing)
         return FileFacts(
             lines=lines,
             imports=self.imports,
             functions=tuple(self._function(*entry) for entry in self.walk.functions),
             classes=tuple(self.walk.classes),
             containers=containers,
-            events=tuple(self._events(declared)),
+            events=tuple(events),
             calls=tuple(self._call(raw, frame) for frame in self.walk.frames for raw in frame.calls),
             types=self._types(),
-            uses=self._uses(declared),
+            uses=uses,
             module_calls=tuple(sorted({n for f in outside for n in self._callees(f.call_names, f)})),
             module_refs=tuple(sorted({n for f in outside for n in self._callees(f.ref_names, f)})),
             all_names=self.walk.all_names,
@@ -208,23 +215,21 @@ class _Resolution:
 
     # -- events -----------------------------------------------------------------------------------------------------
 
-    def _events(self, declared: set[str]) -> Iterator[Event]:
-        for frame in self.walk.frames:
-            places: dict[str, tuple[str, int, bool] | None] = {}
-            passing = self._passing(frame, declared) if frame.events else ()
-            for raw in frame.events:
-                path = raw.path
-                if path in passing:
-                    continue
-                if path not in places:
-                    places[path] = self._place(path, frame, declared)
-                place = places[path]
-                if place is not None:
-                    event = self._event(raw, frame, place, declared)
-                    if event is not None:
-                        yield event
+    def _events(self, frame: Frame, declared: set[str], passing: set[str]) -> Iterator[Event]:
+        places: dict[str, tuple[str, int, bool] | None] = {}
+        for raw in frame.events:
+            path = raw.path
+            if path in passing:
+                continue
+            if path not in places:
+                places[path] = self._place(path, frame, declared)
+            place = places[path]
+            if place is not None:
+                event = self._event(raw, frame, place, declared)
+                if event is not None:
+                    yield event
 
-    def _passing(self, frame: Frame, declared: set[str]) -> set[str]:
+    def _passing(self, frame: Frame) -> set[str]:
         """The plain locals of a function that hold nothing declared: what happens to them is nobody's business."""
         if frame.kind != "function" or self.has_defaults:
             return set()
@@ -244,6 +249,9 @@ class _Resolution:
             return None
         if not owner:
             return None
+        root = path.partition(".")[0]
+        if root in frame.bound and root not in frame.aliases:
+            return owner, depth, False
         return owner, depth, owner != _strip(owner_of(frame, path, self.imports, hops=0))[0]
 
     def _event(
@@ -402,6 +410,7 @@ class _Resolution:
         node = raw.node
         text = dotted(node.func)
         receiver = self.origins.of(node.func.value, frame, 2) if isinstance(node.func, ast.Attribute) else ()
+        kept = raw.usage != "raise"  # what an exception is made of goes with it
         return Call(
             self._callee(text, frame) or f"?:{text.rpartition('.')[2]}",
             node.lineno,
@@ -410,14 +419,15 @@ class _Resolution:
             (node.end_col_offset or 0) + 1,
             raw.func,
             self._usage(raw.usage, frame),
-            tuple(["|".join(self.origins.of(a, frame, 2)) for a in node.args[:6]]),
-            tuple(
-                [(k.arg or "**", "|".join(self.origins.of(k.value, frame, 2))) for k in node.keywords[:10]]
-            ),
+            tuple([self._tags(a, frame) for a in node.args[:6]]) if kept else (),
+            tuple([(k.arg or "**", self._tags(k.value, frame)) for k in node.keywords[:10]]) if kept else (),
             self._guards(raw.guards),
             raw.flags,
             receiver,
         )
+
+    def _tags(self, node: ast.expr, frame: Frame) -> str:
+        return "|".join(self.origins.of(node, frame, 2))
 
     def _usage(self, usage: str, frame: Frame) -> str:
         verb, colon, rest = usage.partition(":")
@@ -471,18 +481,17 @@ class _Resolution:
         if name:
             types[owner] = imported(name, self.imports)
 
-    def _uses(self, declared: set[str]) -> dict[str, int]:
-        uses: dict[str, int] = {}
-        for frame in self.walk.frames:
-            for path, mask in frame.uses.items():
-                owner = owner_of(frame, path, self.imports)
-                if self.has_defaults and owner.startswith("l:"):
-                    owner = self._default_owner(frame, path, declared) or owner
-                if "[]" in owner:
-                    owner = _strip(owner)[0]
-                if owner[:2] in _LASTING or owner in declared:
-                    uses[owner] = uses.get(owner, 0) | mask
-        return uses
+    def _add_uses(self, uses: dict[str, int], frame: Frame, declared: set[str], passing: set[str]) -> None:
+        for path, mask in frame.uses.items():
+            if path in passing:
+                continue
+            owner = owner_of(frame, path, self.imports)
+            if self.has_defaults and owner.startswith("l:"):
+                owner = self._default_owner(frame, path, declared) or owner
+            if "[]" in owner:
+                owner = _strip(owner)[0]
+            if owner[:2] in _LASTING or owner in declared:
+                uses[owner] = uses.get(owner, 0) | mask
 
     def _stored(self) -> list[tuple[str, str, int, int]]:
         found = []

@@ -48,7 +48,8 @@ class RawRaise(NamedTuple):
 
 
 class Frame(msgspec.Struct, eq=False, gc=False):
-    """One function (or the module, or a class body) while it is walked."""
+    """One function (or the module, or a class body) while it is walked. What most have none of can't be added to in place:
+    making and freeing a dozen empty sets per function takes longer than all that goes into them."""
 
     qualname: str
     kind: str  # "module" | "class" | "function"
@@ -58,24 +59,24 @@ class Frame(msgspec.Struct, eq=False, gc=False):
     self_name: str = ""
     cls_name: str = ""
     annotations: dict[str, str] = {}  # parameter or variable -> annotation text
-    params: set[str] = set()
+    params: frozenset[str] = frozenset()
     bound: set[str] = set()
-    globals: set[str] = set()
-    nonlocals: set[str] = set()
+    globals: frozenset[str] = frozenset()
+    nonlocals: frozenset[str] = frozenset()
     aliases: dict[str, str] = {}
     definitions: dict[str, list[ast.AST]] = {}
     loops: dict[str, ast.AST] = {}  # loop variable -> what is iterated
-    caught: set[str] = set()  # names bound by `except ... as`
+    caught: frozenset[str] = frozenset()  # names bound by `except ... as`
     withs: dict[str, ast.AST] = {}
     functions: dict[str, int] = {}  # nested function name -> index
-    classes: set[str] = set()
+    classes: frozenset[str] = frozenset()
     loads: set[str] = set()
-    taken: set[str] = set()  # names that nested functions take from here or above
-    free: set[str] = set()  # of a nested scope: names that it takes from above
+    taken: frozenset[str] = frozenset()  # names that nested functions take from here or above
+    free: frozenset[str] = frozenset()  # of a nested scope: names that it takes from above
     events: list[RawEvent] = []
     calls: list[RawCall] = []
     call_names: set[str] = set()
-    loop_names: set[str] = set()
+    loop_names: frozenset[str] = frozenset()
     ref_names: set[str] = set()
     returns: list[ast.AST] = []
     uses: dict[str, int] = {}
@@ -85,10 +86,10 @@ class Frame(msgspec.Struct, eq=False, gc=False):
     forever: bool = False
     endless: bool = False
     generator: bool = False
-    exits: list[ast.AST] = []
-    deleted: set[str] = set()  # names unbound with `del`
-    raises: list[RawRaise] = []
-    tries: list[ast.Try] = []  # those without `finally`
+    exits: tuple[ast.AST, ...] = ()
+    deleted: frozenset[str] = frozenset()  # names unbound with `del`
+    raises: tuple[RawRaise, ...] = ()
+    tries: tuple[ast.Try, ...] = ()  # those without `finally`
     owners: dict[str, str] = {}  # kept by owner_of: access path -> owner
     direct_owners: dict[str, str] = {}  # the same, aliases not followed
     tags: dict[tuple[str, int], tuple[str, ...]] = {}  # kept by Origins: (name, depth) -> its origins

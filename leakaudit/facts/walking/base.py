@@ -96,7 +96,7 @@ class Walker:
             if kind is ast.If and not statement.orelse and statement.body[-1].__class__ in _EXITS:
                 self._guard(ast.UnaryOp(ast.Not(), statement.test))
                 if not guards and self.frame.kind == "function":
-                    self.frame.exits.append(statement.test)
+                    self.frame.exits += (statement.test,)
         self.guards = guards
 
     def _guard(self, test: ast.AST) -> None:

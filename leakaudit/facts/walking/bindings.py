@@ -34,10 +34,10 @@ class Bindings(Expressions):
             self.imports[alias.asname or alias.name] = joined
 
     def visit_Global(self, node: ast.Global) -> None:
-        self.frame.globals.update(node.names)
+        self.frame.globals |= {*node.names}
 
     def visit_Nonlocal(self, node: ast.Nonlocal) -> None:
-        self.frame.nonlocals.update(node.names)
+        self.frame.nonlocals |= {*node.names}
 
     def visit_Assign(self, node: ast.Assign) -> None:
         value = node.value
@@ -170,7 +170,7 @@ class Bindings(Expressions):
                 self.visit(target.value)
                 self.event(access_path(target), Op.REBIND, "del", node)
             elif isinstance(target, ast.Name):
-                self.frame.deleted.add(target.id)
+                self.frame.deleted |= {target.id}
 
 
 def _is_empty(node: ast.AST) -> bool:

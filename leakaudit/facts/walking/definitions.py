@@ -75,19 +75,19 @@ class Definitions(Flow):
 
     def _function_frame(self, node: Any, qualname: str, kind: str, decorators: tuple[str, ...]) -> Frame:
         outer = self.frame
+        arguments: ast.arguments = node.args
+        every = _all_arguments(arguments)
+        names = [argument.arg for argument in every]
         frame = Frame(
             qualname,
             "function",
             len(self.functions),
             outer.cls if outer.kind == "class" else "",
             outer,
+            params=frozenset(names),
+            bound=set(names),
             nested=outer.nested or outer.kind == "function",
         )
-        arguments: ast.arguments = node.args
-        every = _all_arguments(arguments)
-        names = [argument.arg for argument in every]
-        frame.params.update(names)
-        frame.bound.update(names)
         for argument in every:
             if argument.annotation is not None:
                 frame.annotations[argument.arg] = annotation_text(argument.annotation)
@@ -116,7 +116,7 @@ class Definitions(Flow):
     def _leave(self, frame: Frame, outer: Frame) -> None:
         self._enter(outer)
         if frame.nested:
-            frame.free = {name for name in frame.loads | frame.taken if not frame.is_local(name)}
+            frame.free = frozenset(n for n in frame.loads | frame.taken if not frame.is_local(n))
             outer.taken |= frame.free
 
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
@@ -125,7 +125,7 @@ class Definitions(Flow):
         self._visit_all(node.bases)
         self._visit_all(keyword.value for keyword in node.keywords)
         outer.bound.add(node.name)
-        outer.classes.add(node.name)
+        outer.classes |= {node.name}
         qualname = _qualname(outer, node.name)
         nested = outer.nested or outer.kind == "function"
         frame = Frame(qualname, "class", outer.index, qualname, outer, nested=nested)

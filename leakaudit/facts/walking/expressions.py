@@ -26,6 +26,10 @@ _CALLBACKS = frozenset(SHRINK_METHODS | CLEAR_METHODS | {"append", "add", "put",
 _METHODS = frozenset(_CHANGING | QUEUE_TAKE | set(_READ_METHODS))
 _HEAP_GROWTH = frozenset(("heappush", "heappushpop", "insort", "insort_left", "insort_right"))
 _HELPERS = _HEAP_GROWTH | {"heappop", "setattr", "delattr"}
+#: Functions that keep nothing of what they are given, nor give it to anybody.
+_FORGETTING = frozenset(
+    "isinstance issubclass hasattr callable len type id repr str int float bool hash print min max sum abs any all".split()
+)
 _REMEMBERED = INTERESTING_CALLS | MAKER_NAMES | POOL_NAMES | PROVING | {"cls", "partial", "writelines"}
 
 
@@ -123,11 +127,13 @@ class Expressions(Walker):
         if text:
             frame.call_names.add(text)
             if self.flags & Flag.FOREVER:
-                frame.loop_names.add(text)
+                frame.loop_names |= {text}
         arguments: list[Any] = node.args
         if node.keywords:
             arguments = arguments + [keyword.value for keyword in node.keywords]
-        if _is_remembered(name) or (arguments and self._remember(arguments, name)):
+        if _is_remembered(name) or (
+            arguments and name not in _FORGETTING and self._remember(arguments, name)
+        ):
             frame.calls.append(RawCall(node, name, frame.index, usage, self.guards, self.flags))
         if arguments:
             self._arguments(arguments, text)

@@ -95,14 +95,14 @@ class Flow(Bindings):
 
     def visit_Try(self, node: ast.Try) -> None:
         if not node.finalbody:
-            self.frame.tries.append(node)
+            self.frame.tries += (node,)
         self.under(Flag.TRY, node.body)
         for handler in node.handlers:
             if handler.type is not None:
                 self.visit(handler.type)
             if handler.name:
                 self.frame.bound.add(handler.name)
-                self.frame.caught.add(handler.name)
+                self.frame.caught |= {handler.name}
             self.under(Flag.EXCEPT, handler.body)
         self.block(node.orelse)
         self.under(Flag.FINALLY, node.finalbody)
@@ -134,7 +134,7 @@ class Flow(Bindings):
         if raised.__class__ is not ast.Call:
             path = access_path(raised)
             if path:
-                self.frame.raises.append(RawRaise(path, raised, self.guards, self.flags))
+                self.frame.raises += (RawRaise(path, raised, self.guards, self.flags),)
         self.expression(raised, "raise")
         if node.cause is not None:
             self.expression(node.cause, "raise")
