@@ -16,7 +16,7 @@ TOPICS = 32
 LENGTH = 40  # words in a text
 TEXTS = 192  # on each node
 BATCH = 32
-RATE = 3.0
+RATE = 6.0
 DIRICHLET = 0.3  # smaller: nodes share fewer topics
 
 Array = NDArray[np.float32]
