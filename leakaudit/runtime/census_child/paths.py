@@ -22,7 +22,6 @@ class Paths:
 
     def __init__(self, objgraph: Any, clock: Clock) -> None:
         self.objgraph, self.clock = objgraph, clock
-        self.coroutine = library["Coroutine"]
         self.roots = Roots(clock)
 
     def to(self, obj: Any) -> list[dict[str, str]]:
@@ -35,13 +34,14 @@ class Paths:
 
     def _chain(self, obj: Any, is_end: Callable[[Any], bool], most: int) -> list[Any]:
         ignore = [id(self.__dict__), id(library), id(BORROWED)]
-        found: list[Any] = self.objgraph.find_backref_chain(obj, is_end, max_depth=most, extra_ignore=ignore)
-        return found
 
-    def _is_root(self, obj: Any) -> bool:
-        if self.clock.spent(PATH_SHARE):
-            raise TimeoutError
-        return self.objgraph.is_proper_module(obj) or type(obj) is self.coroutine
+        def reached(candidate: Any) -> bool:
+            if self.clock.spent(PATH_SHARE):
+                raise TimeoutError
+            return is_end(candidate)
+
+        found: list[Any] = self.objgraph.find_backref_chain(obj, reached, max_depth=most, extra_ignore=ignore)
+        return found
 
 
 def is_instance(obj: Any) -> bool:
