@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from leakaudit.findings import Finding, Status
 from leakaudit.findings.order import by_growth
+from leakaudit.report.style import printable
 
 if TYPE_CHECKING:
     from leakaudit.findings.report import RuntimeAudit, Series
@@ -50,7 +51,7 @@ class Chart:
             "times": times,
             "lines": [
                 {
-                    "label": line.label,
+                    "label": printable(line.label),
                     "overlay": line.overlay,
                     "values": [found.get(at) for at in times],
                 }
