@@ -1,0 +1,1 @@
+"""Find what grows each time that a piece of a test is run."""
