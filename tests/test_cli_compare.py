@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -148,6 +149,37 @@ def gone(pid: int) -> bool:
             return True
         time.sleep(0.01)
     return False
+
+
+def test_no_run_outlives_us_when_we_are_terminated(tmp_path: Path) -> None:
+    code = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
+    command = (
+        sys.executable,
+        "-m",
+        "leakaudit",
+        "compare",
+        "-o",
+        str(tmp_path),
+        "--",
+        sys.executable,
+        "-c",
+        code,
+    )
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as comparing:
+        pid = written(tmp_path)
+        comparing.terminate()
+        assert comparing.wait(20) == 130
+    assert gone(pid)
+
+
+def written(folder: Path) -> int:
+    """The number that a run has written into its log."""
+    for _ in range(2000):
+        text = "".join(path.read_text(encoding="utf-8") for path in folder.glob("*.log"))
+        if text.endswith("\n"):
+            return int(text)
+        time.sleep(0.01)
+    raise AssertionError("the run did not start")
 
 
 def test_a_run_that_takes_too_long_has_failed(tmp_path: Path) -> None:

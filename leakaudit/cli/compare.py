@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import signal
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from leakaudit.cli.progress import Progress
 from leakaudit.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from leakaudit.process.compare.figures import Reading
     from leakaudit.process.compare.matrix import Dimension
@@ -118,6 +119,7 @@ def _run(request: Request) -> ExitCode:
     path = picture.parse_picture(request.picture) if request.picture else None
     with ExitStack() as stack:
         comparison = _comparison(request, dimensions, stack)
+        stack.enter_context(_terminable())
         with Progress("runs", "runs") as progress:
             recordings = session.carry_out(comparison, _telling(progress))
         found = outcome.outcomes(comparison.settings, recordings, reading)
@@ -167,6 +169,20 @@ def _comparison(request: Request, dimensions: Sequence[Dimension], stack: ExitSt
         limits=Limits(request.every, request.timeout, request.for_, request.memory),
         folder=Path(folder),
     )
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM end the block as Ctrl-C does, so that no run outlives us."""
+
+    def leave(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _telling(progress: Progress) -> Any:
