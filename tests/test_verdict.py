@@ -256,7 +256,7 @@ def test_what_took_too_long_to_measure_is_estimated_and_has_a_share():
 
 
 def counted(*pairs):
-    return tuple(Count(2.0 * i, {0: pair}) for i, pair in enumerate(pairs))
+    return tuple(Count(2.0 * i, {0: (*pair, pair[1])}) for i, pair in enumerate(pairs))
 
 
 def test_where_samples_see_a_part_the_copies_counts_decide():

@@ -70,13 +70,16 @@ def runtime(pid: int, **options: Any) -> ExitCode:
 
 
 def scan_source(paths: Sequence[Path], no_config: bool = False) -> Report:
-    """Scan what a process runs: every finding counts here, whatever its confidence."""
+    """Scan what a process runs: every finding counts here, whatever its confidence, and more is watched."""
+    from dataclasses import replace
+
     from leakaudit.findings import Confidence
     from leakaudit.scan.api import ScanOptions, examine
     from leakaudit.scan.config import Config, load_config
     from leakaudit.scan.fate import Terms, decide
     from leakaudit.scan.loader import load_rules
     from leakaudit.scan.selection import select_rules
+    from leakaudit.scan.watchlist import watchlist
 
     config = Config() if no_config else load_config(paths[0])
     options = ScanOptions(
@@ -89,6 +92,8 @@ def scan_source(paths: Sequence[Path], no_config: bool = False) -> Report:
     done = examine(paths, options)
     rules = load_rules()
     ran = select_rules(rules, config.select, config.ignore)
-    return decide(
+    report = decide(
         done.report, Terms(config, rules, ran, done.comments, audited=done.files, threshold=Confidence.LOW)
     )
+    own = {path: done.facts[path] for path in done.files}
+    return replace(report, findings=(*report.findings, *watchlist(own, report.findings)))

@@ -43,7 +43,7 @@ class ProbeKind(str, Enum):
     TASKS = "tasks"  # live asyncio tasks whose coroutine is module.qualname
     THREADS = "threads"  # live threads whose target is module.qualname
     EXIT_FUNCTIONS = "exit-functions"  # functions registered with atexit
-    FINALIZERS = "finalizers"  # live objects of weakref.finalize
+    FINALIZERS = "finalizers"  # live objects of weakref.finalize that would call `attribute`
     TYPE_COUNT = "type-count"  # live instances of `object_types`
 
 
@@ -159,6 +159,10 @@ class Verdict:
     shared_with: tuple[SharedBytes, ...] = ()
 
 
+#: The fact of evidence that no rule stands behind a finding: it counts only if the live process confirms it.
+WATCHED = "watched"
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One reported problem: a suspicion with an address, and its verdict once the live process was asked."""
@@ -180,6 +184,11 @@ class Finding:
     suppressed: Suppression | None = None
     verdict: Verdict | None = None
     scope: str = field(default="")  # what tells two findings of one symbol apart; part of the fingerprint
+
+    @property
+    def only_watched(self) -> bool:
+        """Whether no rule stands behind it."""
+        return any(item.fact == WATCHED for item in self.evidence)
 
     @property
     def fingerprint(self) -> str:

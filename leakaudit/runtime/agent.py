@@ -55,6 +55,7 @@ Member = type(Function.__dict__["__closure__"])
 _get_mro, _get_namespace = type.__dict__["__mro__"].__get__, type.__dict__["__dict__"].__get__
 _get_module_dict: Any = vars(Module)["__dict__"].__get__
 _get_flags = type.__dict__["__flags__"].__get__
+_get_itemsize = type.__dict__["__itemsize__"].__get__
 _names = (type.__dict__["__module__"].__get__, type.__dict__["__qualname__"].__get__)
 ATOMS = frozenset(map(id, (int, str, float, bool, bytes, complex, type(None), Builtin, type(Ellipsis))))
 CONTAINERS: dict[int, Any] = {id(kind): kind for kind in (dict, list, set, frozenset, tuple, bytearray)}
@@ -194,6 +195,8 @@ def shallow(obj: Any) -> int:
     kind = type(obj)
     header = 16 if _get_flags(kind) & COLLECTED else 0
     for base in mro(kind):
+        if base is object and _get_itemsize(kind):  # it has no count of items where `object` looks for one
+            break
         if id(base) in SIZED:
             return int(base.__sizeof__(obj)) + header
     return 48 + header
@@ -838,12 +841,6 @@ FROM_OBJECT: dict[str, Callable[[Probe, Any], Iterator[Any]]] = {
 }
 
 
-REGISTRIES = {
-    "loggers": ("logging", "Logger.manager.loggerDict"),
-    "finalizers": ("weakref", "finalize._registry"),
-}
-
-
 def values(probe: Probe, finder: Finder) -> Iterator[Any]:
     """Yield what a probe names in the live process, each object once."""
     seen: set[int] = set()
@@ -860,8 +857,8 @@ def candidates(probe: Probe, finder: Finder) -> Iterator[Any]:
             first, _, rest = probe.attribute.partition(".")
             if first in names:
                 yield from follow(names[first], rest)
-    elif probe.kind in REGISTRIES:
-        yield from follow_module(*REGISTRIES[probe.kind])
+    elif probe.kind == "loggers":
+        yield from follow_module("logging", "Logger.manager.loggerDict")
     elif probe.kind == "logging-handlers":
         yield from logging_handlers()
     elif probe.searched:
@@ -918,6 +915,25 @@ def exit_functions(_probe: Probe) -> int:
     """Return how many functions are to run when the target ends."""
     registered = module_dict(sys.modules["atexit"])["_ncallbacks"] if "atexit" in sys.modules else None
     return int(registered()) if type(registered) is Builtin else 0
+
+
+def finalizers(probe: Probe) -> int:
+    """Return how many finalizers wait to call the function that a probe names, or any if it names none."""
+    count = 0
+    for registry in follow_module("weakref", "finalize._registry"):
+        for info in children(registry, dict, WALK_LIMIT):
+            for called in follow(info, "func"):
+                function = next(follow(called, "__func__"), called)
+                name = function.__qualname__ if type(function) is Function else ""
+                count += not probe.attribute or name.endswith(probe.attribute)
+    return count
+
+
+COUNTED: dict[str, Callable[[Probe], int]] = {
+    "threads": threads,
+    "exit-functions": exit_functions,
+    "finalizers": finalizers,
+}
 
 
 # --- The agent itself -------------------------------------------------------------------------------------------------
@@ -1108,9 +1124,8 @@ class Agent:
     def row(self, probe: Probe) -> list[Any] | None:
         """Return [id, holders, entries, nested, largest, bytes, limit, mark, fresh] of a probe, None if unresolved."""
         fresh = not probe.searched or (self.searched and not self.why_partial)
-        if probe.kind in ("tasks", "type-count", "threads", "exit-functions"):
-            counted = {"threads": threads, "exit-functions": exit_functions}.get(probe.kind)
-            count = counted(probe) if counted else probe.found
+        if probe.kind in COUNTED or probe.kind in ("tasks", "type-count"):
+            count = COUNTED[probe.kind](probe) if probe.kind in COUNTED else probe.found
             return [probe.id, count, count, None, count, 0, None, 0, fresh]
         seen = Tally(probe)
         for value in values(probe, self.finder):
@@ -1129,9 +1144,8 @@ class Agent:
     def why(self, probe: Probe) -> str:
         """Return why nothing was found for a probe."""
         name = ".".join(filter(None, (probe.qualname, probe.attribute)))
-        if probe.kind in (*REGISTRIES, "logging-handlers"):
-            module = REGISTRIES.get(probe.kind, ("logging",))[0]
-            return f"the target has not loaded {module}"
+        if probe.kind in ("loggers", "logging-handlers"):
+            return "the target has not loaded logging"
         if not self.finder.modules(probe):
             return f"the target has not loaded {probe.module or '/'.join(probe.parts)}"
         if probe.kind != "instance-attribute":

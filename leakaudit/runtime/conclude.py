@@ -27,7 +27,9 @@ def conclude(session: Session) -> Report:
     watched = watched_in(session)
     given = verdicts(scanned.findings, watched)
     judged = (
-        replace(finding, verdict=verdict) for finding, verdict in zip(scanned.findings, given, strict=True)
+        replace(finding, verdict=verdict)
+        for finding, verdict in zip(scanned.findings, given, strict=True)
+        if not finding.only_watched or verdict.status is Status.CONFIRMED
     )
     return replace(
         scanned,
@@ -66,10 +68,11 @@ def watched_in(session: Session) -> Watched:
 def _counts(session: Session) -> Iterator[Count]:
     for record in session.records:
         if record["record"] in ("count", "census-result"):
-            yield Count(
-                record["t"],
-                {int(number): (held, found) for number, (held, found) in record["counts"].items()},
-            )
+            yield Count(record["t"], {int(n): _row(*row) for n, row in record["counts"].items()})
+
+
+def _row(held: int, found: int, most: int | None = None) -> tuple[int, int, int]:
+    return held, found, found if most is None else most
 
 
 def _header(session: Session) -> Record:

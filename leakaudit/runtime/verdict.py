@@ -35,10 +35,10 @@ _UNIT = {
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """What copies of the target counted at `t`: probe -> (holders, entries), of probes that need a search."""
+    """What copies of the target counted at `t`: probe -> (holders, entries, largest), of probes that need a search."""
 
     t: float
-    rows: Mapping[int, tuple[int, int]]
+    rows: Mapping[int, tuple[int, int, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,9 @@ def track(number: int, kind: ProbeKind, watched: Watched) -> list[tuple[float, R
     counted = [(count.t, count.rows[number]) for count in watched.counts if number in count.rows]
     if partial and counted and (counted[-1][1][0] != held or len(rows) < len(counted)):
         # The search of a part of the heap has missed some; the copies have seen them all.
-        return [(t, Row(held, found, None, found, 0, None, 0, fresh=True)) for t, (held, found) in counted]
+        return [
+            (t, Row(held, found, None, most, 0, None, 0, fresh=True)) for t, (held, found, most) in counted
+        ]
     return rows
 
 

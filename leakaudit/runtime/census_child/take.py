@@ -14,7 +14,7 @@ from .library import library
 from .named_growth import grown_names
 from .nameless import Growth, lengths
 from .paths import Paths
-from .retained import MOST_PARTS, borrow, deep, entries, long_name, measure
+from .retained import MOST_PARTS, borrow, deep, long_name, measure
 from .survey import survey
 
 TYPE_CHECKING = False
@@ -94,15 +94,17 @@ def take_counts(agent: Agent, forked: float) -> None:
 
 
 def counts(agent: Agent) -> dict[str, list[int]]:
-    """Return probe -> holders and entries, of the probes whose holders only a search of the heap can find."""
+    """Return probe -> holders, entries, and those of the largest, of the probes that need a search of the heap."""
     found: dict[str, list[int]] = {}
     for probe in agent.probes:
         if probe.kind in ("tasks", "type-count"):
-            found[str(probe.id)] = [probe.found, probe.found]
+            found[str(probe.id)] = [probe.found] * 3
         elif probe.searched:
             seeds = list(library["values"](probe, agent.finder))
             whole = max(len(seeds), probe.found)
-            found[str(probe.id)] = [whole, round(entries(seeds) * whole / max(len(seeds), 1))]
+            held = [library["measure"](seed)[0] for seed in seeds]
+            scale = whole / max(len(seeds), 1)
+            found[str(probe.id)] = [whole, round(sum(held) * scale), max(held, default=0)]
     return found
 
 
