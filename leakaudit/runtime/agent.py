@@ -913,8 +913,9 @@ def threads(probe: Probe) -> int:
 
 def exit_functions(_probe: Probe) -> int:
     """Return how many functions are to run when the target ends."""
-    registered = module_dict(sys.modules["atexit"])["_ncallbacks"] if "atexit" in sys.modules else None
-    return int(registered()) if type(registered) is Builtin else 0
+    if "atexit" not in sys.modules:
+        return 0
+    return int(module_dict(sys.modules["atexit"])["_ncallbacks"]())
 
 
 def finalizers(probe: Probe) -> int:
