@@ -33,7 +33,7 @@ MAX_NESTED, NESTED_DEPTH = 4096, 3
 REF_BYTES = 96  # a weak reference and its place in a list
 MAX_TYPES, LEAST_COUNT = 400, 16
 WALK_LIMIT, WIDE = 150_000, 32  # objects in all, and children at each end of a large container
-DISCOVERY_SHARE = 0.04  # of the agent's time that may go into searching for holders
+SEARCH_MS = 12.0  # of processor time per sample that may go into searching for holders
 COLD_NS_PER_BLOCK = 30  # what gc.get_objects costs at most when nothing was measured yet
 CHILD_TRIES, CHILD_ALIVE_S = 3, 2.0
 LIMITS = ("maxlen", "maxsize", "_maxsize", "_Cache__maxsize", "max_size", "capacity")
@@ -955,7 +955,7 @@ class Agent:
         self.end = time.monotonic() + self.options["deadline_s"]
         self.lease, self.lease_end = 0, 0.0
         self.read = 0
-        self.next_search, self.searched, self.why_partial = 0.0, False, ""
+        self.credit_ms, self.searched, self.why_partial = 0.0, False, ""
         self.said: dict[str, str] = {}
         self.child: dict[str, Any] = {}
         self.cloning: dict[str, Any] | None = None
@@ -1057,11 +1057,13 @@ class Agent:
         learn_types()
         if "list_ms" in command:  # a copy of the target has measured it
             self.ledger.ns_per_block = command["list_ms"] * 1e6 / sys.getallocatedblocks()
-        began, types = time.monotonic(), None
-        if command.get("search") or began >= self.next_search:
+        types = None
+        # A search that was dear is paid off by the samples after it.
+        self.credit_ms = min(self.credit_ms, 0.0) + SEARCH_MS
+        if command.get("search") or self.credit_ms > 0:
+            began = time.thread_time()
             types = self.search()
-            took = time.monotonic() - began
-            self.next_search = time.monotonic() + took / DISCOVERY_SHARE - took
+            self.credit_ms -= (time.thread_time() - began) * 1e3
         else:
             self.searched = False
         t = time.monotonic()

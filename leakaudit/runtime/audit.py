@@ -68,18 +68,36 @@ def audit(
     scan: Callable[[Sequence[Path]], Report],
     options: Options | None = None,
     progress: Progress = lambda *_: None,
+    session: Session | None = None,
 ) -> Report:
     """Attach to a process, watch it, and return the runtime report; raises LeakAuditError when that cannot be done.
 
     `scan` is the static half; it should return findings of low confidence too. Ctrl-C while watching ends early.
+    A `session` that is given holds its first record already, and stays open.
     """
     options = options or Options()
-    session = Session(options.session)
+    record = session or Session(options.session)
     try:
         target, injector = reach(pid, options.method)
-        return _Audit(target, injector, scan, options, progress, session).run()
+        return _Audit(target, injector, scan, options, progress, record).run()
     finally:
-        session.close()
+        if session is None:
+            record.close()
+
+
+def begin(session: Session, pid: int, command: Sequence[str], options: Options) -> None:
+    """Write a session's first record."""
+    session.add(
+        "session",
+        version=1,
+        tool=f"leakaudit {leakaudit.__version__}",
+        started=time.time(),
+        pid=pid,
+        command=" ".join(command),
+        interval_s=options.pace_s,
+        duration_s=options.duration_s,
+        threshold=options.threshold.value,
+    )
 
 
 class _Audit:
@@ -101,17 +119,8 @@ class _Audit:
         self.has_ctypes = True
 
     def run(self) -> Report:
-        self.session.add(
-            "session",
-            version=1,
-            tool=f"leakaudit {leakaudit.__version__}",
-            started=time.time(),
-            pid=self.target.pid,
-            command=" ".join(self.target.argv),
-            interval_s=self.options.pace_s,
-            duration_s=self.options.duration_s,
-            threshold=self.options.threshold.value,
-        )
+        if not self.session.records:
+            begin(self.session, self.target.pid, self.target.argv, self.options)
         self.progress("attach", 0, 1)
         link, injection = attach(self.target, self.injector, self._alive, self._heard, self._agent_options())
         with contextlib.closing(link):
@@ -213,7 +222,7 @@ class _Audit:
             self._sample(link, search=True)
             self._census(link, "first")
             first = next(self.session.of("census-result"), None)
-            if first is not None:
+            if first is not None and any(record["partial"] for record in self.session.of("sample")):
                 self._sample(link, search=True, list_ms=first["list_ms"])
             # The time of watching begins when everything is in place.
             end = time.monotonic() + self.options.duration_s

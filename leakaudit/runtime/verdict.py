@@ -106,8 +106,9 @@ def track(number: int, kind: ProbeKind, watched: Watched) -> list[tuple[float, R
     if kind in _NEED_FRESH:
         rows = [(t, row) for t, row in rows if row.fresh]
     counted = [(count.t, count.rows[number]) for count in watched.counts if number in count.rows]
-    if partial and counted and (counted[-1][1][0] != held or len(rows) < len(counted)):
-        # The search of a part of the heap has missed some; the copies have seen them all.
+    fewer = len(rows) < len(counted)
+    if (partial and counted and counted[-1][1][0] != held) or (fewer and (partial or kind in _NEED_FRESH)):
+        # Searches saw a part of the heap, or were too dear to be many; the copies have seen all of it.
         return [
             (t, Row(held, found, None, most, 0, None, 0, fresh=True)) for t, (held, found, most) in counted
         ]
