@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from leakaudit.facts.cleanup import INNER, SAME_KEY, SUCCESS_ONLY, UNCALLED, WRONG_KEY
 from leakaudit.facts.judge import Growth
 from leakaudit.facts.linked import Subject
+from leakaudit.facts.own_registrations import Forgotten, forgotten
 from leakaudit.facts.project import Project
 from leakaudit.facts.registry import holds_locks
-from leakaudit.findings import Finding, Fix
+from leakaudit.findings import Confidence, Evidence, Finding, Fix, Location, Related
 from leakaudit.scan.container_rule import ContainerRule
 from leakaudit.scan.module import Module
+from leakaudit.scan.rule import Suspect
 
 _HOW = {
     UNCALLED: "has a clean-up that nothing calls",
@@ -85,6 +89,33 @@ class CleanupMisses(ContainerRule):
     def remedies(self, growth: Growth) -> tuple[str, ...]:
         """Mend the clean-up that is there."""
         return (_REMEDIES[growth.cleanup.grade],)
+
+    def suspects(self, project: Project) -> Iterator[Suspect]:
+        """Yield the containers, and the objects that stay where they registered themselves."""
+        yield from super().suspects(project)
+        for item in forgotten(project):
+            yield self._registered(project, item)
+
+    def _registered(self, project: Project, item: Forgotten) -> Suspect:
+        call, ending = item.call, item.ending
+        name = call.callee.rpartition(".")[2]
+        place = Location(item.path, call.line, call.column, call.end_line, call.end_column)
+        taken = Location(item.path, item.removal.line, item.removal.column)
+        return Suspect(
+            location=place,
+            symbol=f"{project.module_name(item.path)}.{item.cls.name}.{ending.name}",
+            message=f"`{ending.name}` ends the object, but leaves it where `{name}` put it",
+            evidence=(
+                Evidence("cleanup", "path", f"another method takes it out, `{ending.name}` does not", 3, taken),
+            ),
+            related=(
+                Related(Location(item.path, ending.line, ending.column), f"`{ending.name}` forgets it"),
+                Related(taken, "taken out only here"),
+            ),
+            help=(f"take it out in `{ending.name}`, too",),
+            scope=call.callee,
+            cap=Confidence.MEDIUM,
+        )
 
     def fix(self, finding: Finding, module: Module) -> Fix | None:
         """Move the removal into `finally`."""

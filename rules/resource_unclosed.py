@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from leakaudit.facts import owned_attributes, owned_locals, skipped_close
+from leakaudit.facts import closed_by_reply, owned_attributes, owned_locals, skipped_close
 from leakaudit.facts.ownership import Unclosed
 from leakaudit.facts.project import Project
 from leakaudit.findings import Confidence, Probe, ProbeKind
@@ -83,6 +83,8 @@ class ResourceUnclosed(Rule):
         for unclosed in owned_attributes.unclosed(project):
             yield self._suspect(project, unclosed)
         for unclosed in skipped_close.unclosed(project):
+            yield self._suspect(project, unclosed)
+        for unclosed in closed_by_reply.unclosed(project):
             yield self._suspect(project, unclosed)
 
     def _suspect(self, project: Project, unclosed: Unclosed) -> Suspect:

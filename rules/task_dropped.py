@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from leakaudit.facts import background
+from leakaudit.facts import background, loop_threads
 from leakaudit.facts.background import Dropped
 from leakaudit.facts.project import Project
 from leakaudit.findings import Probe, ProbeKind
@@ -84,6 +84,13 @@ class TaskDropped(Rule):
                 project,
                 dropped,
                 "let it wait on an Event instead of sleeping; set the event and join the thread in `stop`",
+            )
+
+        for dropped in loop_threads.deaf(project):
+            yield self._suspect(
+                project,
+                dropped,
+                "let the thread set an Event once it can be told, and wait for that before telling it to stop",
             )
 
     def _suspect(self, project: Project, dropped: Dropped, remedy: str) -> Suspect:

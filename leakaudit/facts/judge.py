@@ -50,7 +50,7 @@ CLEANUP = {
     "bound": -20,
 }
 _ONCE_PER = re.compile(
-    r"warn|report|logged|deprecat|verified|initiali[sz]ed|loaded|registered|known|complain|declared|emitted|hinted|notified|announced|printed|shown|nagged",
+    r"warn|report|logged|deprecat|verified|initiali[sz]ed|(?<!down)(?<!up)loaded|registered|known|complain|declared|emitted|hinted|notified|announced|printed|shown|nagged",
     re.IGNORECASE,
 )
 #: Through other objects, whose uses are not kept, it may be read as well as written.
