@@ -78,8 +78,7 @@ def audit(
     options = options or Options()
     record = session or Session(options.session)
     try:
-        target, injector = reach(pid, options.method)
-        return _Audit(target, injector, scan, options, progress, record).run()
+        return _Audit(reach(pid, options.method), scan, options, progress, record).run()
     finally:
         if session is None:
             record.close()
@@ -103,14 +102,14 @@ def begin(session: Session, pid: int, command: Sequence[str], options: Options) 
 class _Audit:
     def __init__(
         self,
-        target: Target,
-        injector: Injector,
+        way: tuple[Target, Injector],
         scan: Callable[[Sequence[Path]], Report],
         options: Options,
         progress: Progress,
         session: Session,
     ) -> None:
-        self.target, self.injector, self.scan, self.options = target, injector, scan, options
+        self.target, self.injector = way
+        self.scan, self.options = scan, options
         self.progress, self.session = progress, session
         self.vitals = Vitals(target.pid)
         self.files: dict[str, Path] = {}

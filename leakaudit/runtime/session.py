@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ class Session:
 
     def __init__(self, path: Path | None = None) -> None:
         self.records: list[Record] = []
+        self._lock = threading.Lock()
         try:
             self._file = path.open("x", encoding="utf-8") if path is not None else None
         except FileExistsError:
@@ -35,9 +37,14 @@ class Session:
     def append(self, record: Record) -> None:
         """Append one record as it came."""
         self.records.append(record)
-        if self._file is not None:
-            self._file.write(json.dumps(record, allow_nan=False, separators=(",", ":")) + "\n")
-            self._file.flush()
+        self.keep(record)
+
+    def keep(self, record: Record) -> None:
+        """Write one record into the file, if there is one, and do not hold it in memory; any thread may call it."""
+        with self._lock:
+            if self._file is not None and not self._file.closed:
+                self._file.write(json.dumps(record, allow_nan=False, separators=(",", ":")) + "\n")
+                self._file.flush()
 
     def of(self, kind: str) -> Iterator[Record]:
         """Yield the records of one kind."""

@@ -54,6 +54,18 @@ class Cooperative:
         return Injection(self.name, "door", (), (time.monotonic() - began) * 1e3)
 
 
+def has_door(pid: int) -> bool:
+    """Tell whether a process has a door; nothing is asked."""
+    try:
+        status = procfs.read_status(pid)
+    except OSError:
+        return False
+    door = _find(pid, int(status["NSpid"].split()[-1]) if "NSpid" in status else pid)
+    if door is not None:
+        door.close()
+    return door is not None
+
+
 def describe(pid: int) -> Target | None:
     """Return what a process says of itself at its door, None if it has none; raises AttachError."""
     try:
