@@ -6,7 +6,7 @@ DEMO_VENV := .venv-demo
 VENV := .venv
 export PYTHON
 
-.PHONY: help demo test format accuracy bench-scan clean check check-format check-lint check-types check-rule-types check-self
+.PHONY: help demo test format accuracy bench-scan pictures clean check check-format check-lint check-types check-rule-types check-self
 
 help:
 	@echo 'make demo    audit a leaking federated server, live, on this machine'
@@ -15,6 +15,8 @@ help:
 	@echo 'make format  let ruff format and mend the source'
 	@echo 'make accuracy  scan pinned releases with known leaks and write docs/precision.md'
 	@echo 'make bench-scan  what a scan of Django costs, beside other linters; writes docs/performance.md'
+	@echo 'make pictures  run the demo and take the pictures of its HTML report for docs/pictures (needs chromium)'
+	@echo 'make memory-tests  federated jobs under several settings, compared: docs/compare.md'
 	@echo 'make clean   remove the virtual environments and caches'
 
 demo: $(DEMO_VENV)/.ready
@@ -51,6 +53,12 @@ accuracy: $(VENV)/.ready
 
 bench-scan: $(VENV)/.ready
 	$(VENV)/bin/python bench/scan_speed.py --write docs/performance.md $(ARGS)
+
+pictures: $(VENV)/.ready
+	$(VENV)/bin/python bench/pictures.py $(ARGS)
+
+memory-tests: $(VENV)/.ready
+	$(VENV)/bin/python examples/federated/matrix.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) $(DEMO_VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .leakaudit_cache

@@ -103,7 +103,6 @@
     probe.style.color = `var(--${name})`;
     return getComputedStyle(probe).color;
   };
-  const faded = (rgb, alpha) => rgb.replace(/^rgba?\(([^)]*)\)$/, (_, parts) => `rgba(${parts.split(",").slice(0, 3).join(",")},${alpha})`);
 
   const stack = (lines) => {
     const total = lines[0].values.map(() => 0);
@@ -154,10 +153,9 @@
       const series = (line, index) => {
         const stroke = color(`c${index % 8}`);
         const filled = data.stacked && !line.overlay;
-        const alone = data.lines.length === 1;
         return {
           label: line.label, stroke, width: 1.75, spanGaps: true, show: this.shown[index], points: { show: false },
-          fill: filled ? stroke : alone ? faded(stroke, 0.1) : undefined, dash: data.stacked && line.overlay ? [5, 4] : undefined,
+          fill: filled ? stroke : undefined, dash: data.stacked && line.overlay ? [5, 4] : undefined,
         };
       };
       const all = data.lines.map(series);
