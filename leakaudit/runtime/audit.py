@@ -111,7 +111,7 @@ class _Audit:
         self.target, self.injector = way
         self.scan, self.options = scan, options
         self.progress, self.session = progress, session
-        self.vitals = Vitals(target.pid)
+        self.vitals = Vitals(self.target.pid)
         self.files: dict[str, Path] = {}
         self.sources = Sources({}, ())
         self.named = Named()
