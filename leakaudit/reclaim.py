@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
@@ -98,14 +99,22 @@ def _fall(before: int | None, after: int | None) -> int | None:
 
 def _malloc_trim() -> bool:
     """Call glibc's malloc_trim, return whether there is one. A foreign call, so other threads go on meanwhile."""
+    trim = _foreign_trim()
+    if trim is None:
+        return False
+    trim(0)
+    return True
+
+
+@lru_cache(maxsize=1)  # each CDLL makes a class of its own, which is garbage for the collector
+def _foreign_trim() -> Callable[[int], int] | None:
     import ctypes
 
     try:
         trim: Callable[[int], int] = ctypes.CDLL(None).malloc_trim
     except (AttributeError, OSError, TypeError):  # another C library; no C library by that way (Windows)
-        return False
-    trim(0)
-    return True
+        return None
+    return trim
 
 
 def _empty_cuda_cache() -> int | None:
