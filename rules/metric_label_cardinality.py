@@ -72,15 +72,8 @@ class MetricLabelCardinality(Rule):
 
     def suspects(self, project: Project) -> Iterator[Suspect]:
         """Yield the metrics with an open label."""
-        removers = {
-            name
-            for facts in project.files.values()
-            for f in facts.functions
-            for name in f.calls
-            if name.endswith((".remove", ".clear"))
-        }
         for metric in metrics(project):
-            removed = any(f"{metric.owner}.{undo}" in removers for undo in ("remove", "clear"))
+            removed = any(_is_called(project, f"{metric.owner}.{undo}") for undo in ("remove", "clear"))
             worst = self._worst(metric)
             if worst is not None and not removed:
                 yield self._suspect(project, metric, *worst)
@@ -139,3 +132,7 @@ class MetricLabelCardinality(Rule):
                 f"`{label.name}` is named like something with a value per caller or request",
                 1,
             )
+
+
+def _is_called(project: Project, name: str) -> bool:
+    return any(name in f.calls for facts in project.files.values() for f in facts.functions)

@@ -21,16 +21,15 @@ class Closings:
         own: dict[tuple[Place, str], set[str]] = {}
         loose: dict[str, set[tuple[str, str]]] = {}
         for path, facts in self._project.files.items():
-            for function in facts.functions:
-                for name in (*function.calls, *function.refs):
-                    owner, dot, method = name.rpartition(".")
-                    if not dot:
-                        continue
-                    cls, _, attribute = owner.partition(":")[2].rpartition(".")
-                    if owner.startswith(("i:", "c:")) and self._is_class(path, cls):
-                        own.setdefault((Place(path, cls), attribute), set()).add(method)
-                    elif attribute:
-                        loose.setdefault(attribute, set()).add((path, method))
+            for name in facts.called_names():
+                owner, dot, method = name.rpartition(".")
+                if not dot:
+                    continue
+                cls, _, attribute = owner.partition(":")[2].rpartition(".")
+                if owner.startswith(("i:", "c:")) and self._is_class(path, cls):
+                    own.setdefault((Place(path, cls), attribute), set()).add(method)
+                elif attribute:
+                    loose.setdefault(attribute, set()).add((path, method))
         return own, loose
 
     def _is_class(self, path: str, cls: str) -> bool:

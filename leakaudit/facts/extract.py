@@ -271,7 +271,7 @@ class _Resolution:
         node = raw.node
         key, value = raw.key, raw.value
         grows = op == Op.GROW
-        gone = op == Op.REBIND and value.__class__ is ast.Constant and value.value is None  # type: ignore[union-attr]
+        gone = op == Op.REBIND and value.__class__ is ast.Constant and value.value is None
         return Event(
             owner,
             op,

@@ -282,3 +282,7 @@ class FileFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     graphs: tuple[GraphKept, ...] = ()
     holdings: tuple[Holding, ...] = ()
     skipped: tuple[Skipped, ...] = ()
+
+    def called_names(self) -> set[str]:
+        """Return the names of all that the functions of the file call or pass along."""
+        return set().union(*[f.calls for f in self.functions], *[f.refs for f in self.functions])

@@ -73,8 +73,10 @@ def _defaults(project: Project) -> Iterator[_Owned]:
     """traitlets: `def _context_default(self): return zmq.Context()` fills `context` when it is first asked for."""
     for path, facts in project.files.items():
         for index, function in enumerate(facts.functions):
+            if not (function.cls and function.returns and function.qualname.endswith("_default")):
+                continue
             name = function.name
-            if function.cls and name.startswith("_") and name.endswith("_default") and function.returns:
+            if name.startswith("_"):
                 resource = returned_by(project, path, index, function)
                 if resource is not None:
                     yield _Owned(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -388,36 +388,34 @@ class Project:
         for path, facts in self.files.items():
             levels = [(i, f.calls, f.refs, f.loop_calls) for i, f in enumerate(facts.functions)]
             levels.append((-1, facts.module_calls, facts.module_refs, ()))
-            known: dict[str, tuple[str, int] | None] = {}
-            nested = {f.name for f in facts.functions if f.parent >= 0}
+            called, local = self._called(path, facts)
             for index, calls, refs, looped in levels:
                 for name in calls:
-                    target = self._known_callee(name, path, index, known, nested)
+                    target = called.get(name) or (self.callee(name, path, index) if name in local else None)
                     if target is not None:
                         found.setdefault(target, []).append(Caller(path, index, looped=name in looped))
                 for name in refs:
-                    target = self._known_callee(name, path, index, known, nested)
+                    target = called.get(name) or (self.callee(name, path, index) if name in local else None)
                     if target is not None and name not in calls and not self.is_class(name, path):
                         found.setdefault(target, []).append(Caller(path, index, passed=True))
         return found
 
-    def _known_callee(
-        self,
-        name: str,
-        path: str,
-        caller: int,
-        known: dict[str, tuple[str, int] | None],
-        nested: Container[str],
-    ) -> tuple[str, int] | None:
-        """Ask `callee` once for each name in a file; only locals mean something else in every function."""
-        if name[:2] in ("b:", "?:"):
-            return None
-        last = name.rpartition(".")[2].rpartition(":")[2]
-        if name.startswith("l:"):
-            return self.callee(name, path, caller) if last in nested else None
-        if name not in known:
-            known[name] = self.callee(name, path, caller) if last in self._callable_names else None
-        return known[name]
+    def _called(self, path: str, facts: FileFacts) -> tuple[dict[str, tuple[str, int]], set[str]]:
+        """The functions that a file calls or passes along, by the name there; and the locals, which mean something
+        else in every function, that may be some."""
+        nested = {f.name for f in facts.functions if f.parent >= 0}
+        called: dict[str, tuple[str, int]] = {}
+        local = set()
+        for name in facts.called_names().union(facts.module_calls, facts.module_refs):
+            last = name.rpartition(".")[2].rpartition(":")[2]
+            if name.startswith("l:"):
+                if last in nested:
+                    local.add(name)
+            elif last in self._callable_names and not name.startswith(("b:", "?:")):
+                target = self.callee(name, path, -1)
+                if target is not None:
+                    called[name] = target
+        return called, local
 
     @cached_property
     def _callable_names(self) -> set[str]:
@@ -481,9 +479,7 @@ class Project:
         names: set[str] = set()
         stored: set[str] = set()
         for facts in self.files.values():
-            for function in facts.functions:
-                names.update(function.calls, function.refs)
-            names.update(facts.module_calls, facts.module_refs)
+            names |= facts.called_names().union(facts.module_calls, facts.module_refs)
             stored.update(tags for _, tags, _, _ in facts.stored)
         bound = (t for tags in stored for t in tags.split("|") if t.startswith(("bound:", "attr:")))
         return {

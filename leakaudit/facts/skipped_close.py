@@ -32,7 +32,7 @@ def unclosed(project: Project) -> Iterator[Unclosed]:
         for skipped in facts.skipped:
             yield _by_cancel(project, path, skipped)
         for index, function in enumerate(facts.functions):
-            if function.cls and function.name in _EXITS and f"?:{function.name}" in function.calls:
+            if function.qualname.endswith(_EXITS) and function.cls and f"?:{function.name}" in function.calls:
                 yield from _after_super(project, path, index, function)
 
 
