@@ -212,3 +212,17 @@ def test_the_environment_is_set_and_unset(monkeypatch: pytest.MonkeyPatch, tmp_p
     seen = {path.name.split("=")[1].split("-")[0]: path.read_text().strip() for path in folder.glob("*.log")}
     assert seen == {"unset": "None", "inner": "inner"}
     assert os.environ["LEAKAUDIT_PROBE"] == "outer"
+
+
+def test_the_page_names_every_option_and_understands_its_own_expectations() -> None:
+    from leakaudit.cli.compare import compare as command
+    from leakaudit.process.compare.expect import FAMILIES, parse_expectation
+    from leakaudit.process.trend import Shape
+
+    page = (Path(__file__).resolve().parent.parent / "docs" / "compare.md").read_text(encoding="utf-8")
+    options = {name for param in command.params for name in param.opts if name.startswith("--")}
+    assert {option for option in options if option not in page} == {"--every", "--title"}
+    table = page.split("| WHAT | met by |")[1].split("\n\n")[0]
+    words = [word.replace("\\|", "|") for word in re.findall(r"`([^`]+)`", table) if word not in "<>"]
+    assert len([parse_expectation(word, {}) for word in words]) > 15
+    assert set(FAMILIES) | {shape.value.replace(" ", "-") for shape in Shape} <= set(words)
