@@ -221,7 +221,7 @@ def test_the_page_names_every_option_and_understands_its_own_expectations() -> N
 
     page = (Path(__file__).resolve().parent.parent / "docs" / "compare.md").read_text(encoding="utf-8")
     options = {name for param in command.params for name in param.opts if name.startswith("--")}
-    assert {option for option in options if option not in page} == {"--every", "--title"}
+    assert {option for option in options if option not in page} == {"--output"}
     table = page.split("| WHAT | met by |")[1].split("\n\n")[0]
     words = [word.replace("\\|", "|") for word in re.findall(r"`([^`]+)`", table) if word not in "<>"]
     assert len([parse_expectation(word, {}) for word in words]) > 15
