@@ -55,10 +55,11 @@ class Named:
 
 
 def identify(item: Mapping[str, Any], sources: Sources) -> dict[str, Any]:
-    """Return `symbol`, `file`, `line`, `module` and `within` of a container that goes by several names.
+    """Return `symbol`, `file`, `line`, `module`, `within` and `filler` of a container that goes by several names.
 
     A container inside a collection, or inside an object of the standard library, is called by the name of the thing
-    that the program's own or an installed module keeps it in; `within` then is its own name.
+    that the program's own or an installed module keeps it in; `within` then is its own name. Of a container of the
+    standard library that nothing else keeps, `filler` tells whose entries are in it.
     """
     module, symbol, place = min(
         (_called(name, item, sources) for name in item["names"]), key=_preference(sources)
@@ -69,7 +70,23 @@ def identify(item: Mapping[str, Any], sources: Sources) -> dict[str, Any]:
     else:
         within = ""
     file, line = (str(place[0]), place[1]) if place else (None, None)
-    return {"symbol": symbol, "module": module, "file": file, "line": line, "within": within}
+    filler = _filler(item, sources) if sources.is_standard(module) else ""
+    return {
+        "symbol": symbol,
+        "module": module,
+        "file": file,
+        "line": line,
+        "within": within,
+        "filler": filler,
+    }
+
+
+def _filler(item: Mapping[str, Any], sources: Sources) -> str:
+    """Return the function or class outside the standard library that the newest entry leads to."""
+    found = (
+        f"{module}.{name}" for module, name in item.get("filled_by", ()) if not sources.is_standard(module)
+    )
+    return next(found, "")
 
 
 def _called(name: str, item: Mapping[str, Any], sources: Sources) -> tuple[str, str, Place | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,15 @@ LEAST_GAIN = 50
 LEAST_ENTRIES = 5  # of a container with a name that rose throughout
 FEW, GREW_BY = 8, 0.05  # entries, and part of those that were there, where only the ends were seen
 MOST = 8
+
+
+class Rank(IntEnum):
+    """What is told first: what grows, then many small things, then types of which nobody knows where they are."""
+
+    CONTAINER = 0
+    POPULATION = 1
+    TYPE = 2
+
 
 Step = Mapping[str, str]
 
@@ -53,7 +63,7 @@ def _line(file: Path | None, owner: str, name: str) -> int | None:
 def unexplained(
     result: Mapping[str, Any] | None, watched: Watched, explained: int = 0
 ) -> tuple[Unexplained, ...]:
-    """Return the growth that is worth telling, largest first.
+    """Return the growth that is worth telling, by rank, largest first.
 
     `result` is the last census; without one, only types are told that gained more objects than the `explained`
     entries of confirmed containers.
@@ -63,14 +73,14 @@ def unexplained(
     span = watched.last.t - watched.first.t
     if span <= 0:
         return ()
-    told = [_tell(item, span, watched) for item in result.get("unexplained", ())]
+    found = [(Rank.CONTAINER, _tell(item, span, watched)) for item in result.get("unexplained", ())]
     types = (item for item in result.get("unexplained_types", ()) if _keeps_growing(item["type"], watched))
-    told += [_tell(item, span, watched) for item in types]
-    kept = [(False, item) for item in told if _matters(item)]
+    found += [(Rank.TYPE, _tell(item, span, watched)) for item in types]
+    kept = [(rank, item) for rank, item in found if _matters(item)]
     for item in result.get("named", ()):
         named = _tell_named(item, span, watched)
         if named is not None:
-            kept.append((item["population"], named))
+            kept.append((Rank.POPULATION if item["population"] else Rank.CONTAINER, named))
     kept.sort(key=lambda pair: (pair[0], -(pair[1].bytes_per_s or 0.0)))
     return tuple(item for _, item in kept[:MOST])
 
@@ -89,6 +99,8 @@ def _tell_named(item: Mapping[str, Any], span: float, watched: Watched) -> Unexp
         return None
     if item["within"]:
         reason += f"; its entries lie in {item['within']}"
+    if item["filler"]:
+        reason += f"; its newest entry leads to {item['filler']}"
     if item["holders"] > 1:
         reason += f"; {item['holders']} containers together"
     return replace(_tell(item, span, watched), symbol=item["symbol"], reason=reason)

@@ -14,7 +14,7 @@ class Results(RPCBackend):
         pass
 
 
-app = Celery("worker", broker="memory://", backend=Results)
+app = Celery("worker", broker="memory://", backend="__main__:Results")
 print("READY", flush=True)
 end = time.monotonic() + 150
 while time.monotonic() < end:

@@ -9,5 +9,5 @@ end, i = time.monotonic() + 150, 0
 while time.monotonic() < end:
     i += 1
     app = Celery(f"tenant{i}", broker="memory://", backend="cache+memory://", set_as_current=False)
-    app.conf.task_default_queue
+    app.conf.task_default_queue, app.amqp.default_queue
     time.sleep(0.05)

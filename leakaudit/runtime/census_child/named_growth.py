@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from typing import NamedTuple
+from weakref import ref
 
 from .library import library
 from .retained import Holdings, borrow, estimate, size_of, types_of
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 LOOKED_AT = 40  # grown names that are measured
 TOLD = 12
+WEAK_SAMPLE = 4  # containers that tell whether all hold weak references
+FILLED_DEPTH, FILLED_WIDTH, FILLED_MOST = 3, 8, 12
 MOST_HELD = 0.5  # of many small containers
 
 
@@ -56,7 +60,8 @@ def described(
     found = [describe(n, names, survey, holdings, explained.objects) for n, names in numbered.items()]
     for item in found:
         _, holders, largest, *_ = before.get(item["names"][0], (0, 0, 0))
-        item["population"] = item["holders"] > holders > 0 and item["largest"] <= largest
+        many = item["holders"] > holders > 0 and item["largest"] <= largest
+        item["population"] = many or is_weak(survey.kept[item["names"][0]])
     told = outermost(found, explained)
     shares = shared_evenly(holdings, {item["number"] for item in told if item["told"]})
     del holdings  # or the paths would lead to it
@@ -67,7 +72,9 @@ def described(
         item["types"] = {name: round(count * part) for name, count in item["types"].items()}
     told.sort(key=lambda item: (item["population"], -item["bytes"], -item["count"][1]))
     for item in [item for item in told if item["told"]][:TOLD]:
-        item["path"] = paths.to(max(survey.kept[item["names"][0]], key=entries_of))
+        biggest = max(survey.kept[item["names"][0]], key=entries_of)
+        item["path"] = paths.to(biggest)
+        item["filled_by"] = filled_by(biggest)
     return told
 
 
@@ -92,6 +99,40 @@ def describe(
         "bases": bases(names[0]),
         "collection": in_collection(names[0]),
     }
+
+
+def is_weak(seeds: list[Any]) -> bool:
+    """Tell whether containers hold weak references, so that they keep nothing alive."""
+    some = [item for seed in seeds[:WEAK_SAMPLE] for item in newest(seed)]
+    return bool(some) and all(isinstance(item, ref) for item in some)
+
+
+def newest(value: Any) -> list[Any]:
+    """Return the last entry, or the last key where keys are weak references; of a set, any."""
+    base = library["container"](type(value))
+    if base is None or not base.__len__(value):
+        return []
+    if base is dict and isinstance(next(dict.__iter__(value)), ref):
+        return [next(dict.__iter__(value))]
+    found: list[Any] = library["ends"](value, base, 1)
+    return found[-1:]
+
+
+def filled_by(value: Any) -> list[list[str]]:
+    """Return [module, qualname] of functions and classes that the newest entry leads to, nearest first."""
+    found: list[list[str]] = []
+    level, seen = newest(value), set()
+    for _ in range(FILLED_DEPTH):
+        below: list[Any] = []
+        for item in level[:FILLED_WIDTH]:
+            kind = type(item)
+            named = item if kind is library["Function"] else kind
+            if named is item or kind.__flags__ & HEAP_TYPE:
+                found.append([str(named.__module__), named.__qualname__])
+            below += [i for i in gc.get_referents(item) if not library["is_class"](i) and id(i) not in seen]
+            seen.add(id(item))
+        level = [item for item in below if type(item) is not library["Module"]]
+    return found[:FILLED_MOST]
 
 
 def entries_of(value: Any) -> int:

@@ -214,6 +214,10 @@ def scale(kind: Any) -> tuple[Callable[[Any], int], int]:
     """Return how instances of a type are measured, and what is to be added for the collector and for rounding up."""
     more = (16 if kind.__flags__ & COLLECTED else 0) + 15
     base = next(base for base in library["mro"](kind) if id(base) in library["SIZED"])
+    if base is object and kind.__itemsize__:
+        # Coroutines and other compiled types have no count of items where `object` looks for one.
+        fixed = kind.__basicsize__
+        return lambda _: fixed, more
     if not kind.__flags__ & HEAP_TYPE or library["container"](kind) is not None:
         return base.__sizeof__, more
     # The values of attributes lie beside the instance, of which its own size says nothing.

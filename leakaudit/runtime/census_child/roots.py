@@ -58,7 +58,12 @@ class Roots:
             for obj in level:
                 for item in followed(obj):
                     number, kind = id(item), type(item)
-                    if number not in came_from and id(kind) not in atoms and number not in mine and kind not in opaque:
+                    if (
+                        number not in came_from
+                        and id(kind) not in atoms
+                        and number not in mine
+                        and kind not in opaque
+                    ):
                         came_from[number] = obj
                         todo.append(item)
                 done += 1
