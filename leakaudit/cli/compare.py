@@ -20,12 +20,13 @@ from leakaudit.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from leakaudit.process.compare.expect import Check
     from leakaudit.process.compare.figures import Reading
     from leakaudit.process.compare.matrix import Dimension
     from leakaudit.process.compare.outcome import Outcome
     from leakaudit.process.compare.plan import Job
     from leakaudit.process.compare.recording import Recording
-    from leakaudit.process.compare.session import Comparison
+    from leakaudit.process.compare.session import Comparison, Tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class Request:
     format_: str
 
 
-@click.command(context_settings={"ignore_unknown_options": False})
+@click.command()
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, required=True)
 @click.option(
     "--env", multiple=True, metavar="NAME=A,B", help="Vary an environment variable; empty unsets it."
@@ -185,7 +186,7 @@ def _terminable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _telling(progress: Progress) -> Any:
+def _telling(progress: Progress) -> Tell:
     def tell(job: Job, done: int, total: int) -> None:
         progress.step(job.setting.name, done, total)
 
@@ -198,7 +199,7 @@ def _why(recordings: Sequence[Recording]) -> str:
     return f"the first {first.ending.told}{said}"
 
 
-def _show(request: Request, found: Sequence[Outcome], checks: Sequence[Any]) -> None:
+def _show(request: Request, found: Sequence[Outcome], checks: Sequence[Check]) -> None:
     from leakaudit.cli import output
     from leakaudit.cli.compare_view import as_json, text
 
