@@ -18,7 +18,9 @@ _, url, _ = page.launch(server_name="127.0.0.1", prevent_thread_lock=True, quiet
 def call(number):
     """Ask once, and read the answer."""
     body = json.dumps({"data": [f"hello {number}"], "session_hash": f"visitor{number}"}).encode()
-    request = urllib.request.Request(f"{url}gradio_api/call/shout", body, {"Content-Type": "application/json"})
+    request = urllib.request.Request(
+        f"{url}gradio_api/call/shout", body, {"Content-Type": "application/json"}
+    )
     event = json.load(urllib.request.urlopen(request))["event_id"]
     urllib.request.urlopen(f"{url}gradio_api/call/shout/{event}").read()
 

@@ -8,7 +8,11 @@ from synapse.util import Clock
 from synapse.util.ratelimitutils import FederationRateLimiter
 from twisted.internet import reactor
 
-settings = FederationRatelimitSettings.parse_obj({}) if hasattr(FederationRatelimitSettings, "parse_obj") else FederationRatelimitSettings()
+settings = (
+    FederationRatelimitSettings.parse_obj({})
+    if hasattr(FederationRatelimitSettings, "parse_obj")
+    else FederationRatelimitSettings()
+)
 clock = Clock(reactor)
 print("READY", flush=True)
 end, i = time.monotonic() + 150, 0
