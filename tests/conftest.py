@@ -6,7 +6,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -28,6 +29,15 @@ def missing() -> Callable[[str], NoReturn]:
         pytest.skip(reason)
 
     return end_test
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A new folder that every user can read: pytest's own are closed, and so may be the checkout."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="leakaudit-tests-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
 
 
 @pytest.fixture(scope="session")

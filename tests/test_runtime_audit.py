@@ -250,14 +250,14 @@ def test_the_source_of_the_target_is_found(target):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a target as another user")
-def test_a_target_of_another_user(tmp_path, missing):
-    path = tmp_path / "target.py"
+def test_a_target_of_another_user(open_folder, missing):
+    path = open_folder / "target.py"
     path.write_text(PROGRAM)
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
     if not Path(SYSTEM_PYTHON).exists():
         missing("a Python that every user can run")
-    process = subprocess.Popen([SYSTEM_PYTHON, "-I", path], stdout=subprocess.PIPE, text=True, user=65534)
+    process = subprocess.Popen(
+        [SYSTEM_PYTHON, "-I", path], stdout=subprocess.PIPE, text=True, user=65534, cwd=open_folder
+    )
     try:
         assert process.stdout.readline() == "READY\n"
         may_attach(process, missing)

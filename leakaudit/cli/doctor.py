@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from leakaudit.cli.exitcodes import ExitCode
+from leakaudit.errors import AttachError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,10 +21,21 @@ if TYPE_CHECKING:
 def doctor(pid: int) -> ExitCode:
     """Say what PID is, which ways into it are open, and which one `leakaudit runtime` would take."""
     from leakaudit.report.style import printable
+    from leakaudit.runtime.attach.cooperative import describe
     from leakaudit.runtime.attach.ladder import choose, rungs
     from leakaudit.runtime.attach.preflight import inspect
 
-    target = inspect(pid)
+    try:
+        target = inspect(pid)
+    except AttachError as error:
+        cooperating = describe(pid)
+        if cooperating is None:
+            raise
+        for line in _facts(cooperating):
+            click.echo(printable(line))
+        click.echo(printable(f"from outside it is closed: {error.cause}"))
+        click.echo(f"it has a door of its own: leakaudit runtime {pid} would use cooperative")
+        return ExitCode.CLEAN
     for line in _facts(target):
         click.echo(printable(line))
     click.echo("ways in, best first:")
@@ -42,6 +54,7 @@ def _facts(target: Target) -> Iterator[str]:
     yield f"process {target.pid}: CPython {version}{', free-threaded' * target.free_threaded}, {threads}, user id {target.uid}"
     yield f"  command  {shlex.join(target.argv)}"
     yield f"  folder   {target.cwd}"
-    yield f"  runtime  {target.runtime.path}"
+    if target.runtime.path:
+        yield f"  runtime  {target.runtime.path}"
     if target.namespace_pid != target.pid:
         yield f"  inside   a pid namespace, where it is {target.namespace_pid}"
