@@ -98,7 +98,10 @@ def refusal(pid: int, pause_budget_ms: float) -> str:
         )
     if _OVERCOMMIT.exists() and _OVERCOMMIT.read_text().strip() == "2":
         return "the kernel promises no more memory than it has (vm.overcommit_memory is 2)"
-    unsafe = _unsafe_libraries(pid)
+    try:
+        unsafe = _unsafe_libraries(pid)
+    except PermissionError:
+        return "nobody but the target may see which libraries it has loaded"
     if unsafe:
         return f"the target has loaded {unsafe}, which does not survive a fork"
     return ""
