@@ -27,7 +27,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 BEGIN, END = "<!-- pauses: begin -->", "<!-- pauses: end -->"
-PROGRAM = '''
+PROGRAM = """
 import json, sys, threading, time
 CACHE = {}
 HEAP = [[float(i)] for i in range(int(sys.argv[1]))]
@@ -53,7 +53,7 @@ while True:
         largest = gap
     if now - grown > 0.01:
         CACHE[now], grown = [now], now
-'''
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ def running(python: str, objects: int, folder: Path) -> Iterator[Target]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        preexec_fn=prefer,
+        preexec_fn=prefer,  # noqa: PLW1509 - no threads here
     )
     try:
         assert process.stdout is not None
@@ -215,7 +215,7 @@ def table(costs: Sequence[Cost]) -> str:
 def interpreters(versions: Sequence[str]) -> dict[str, str]:
     """Return version -> path of those interpreters of the tests that have one of these versions."""
     sys.path.insert(0, str(ROOT / "tests"))
-    import attach_targets  # noqa: PLC0415
+    import attach_targets
 
     found = {str(item): item.path for item in attach_targets.interpreters()}
     return {version: found[version] for version in versions if version in found}

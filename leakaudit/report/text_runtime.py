@@ -177,7 +177,7 @@ def _vitals(audit: RuntimeAudit, view: View) -> Iterator[str]:
     style = Style(view.color)
     head = f"{'vitals':<20} {'first':>11} {'last':>11} {'largest':>11}  trend"
     yield style.paint(_fitting(head, view), "dim")
-    for series in audit.series:
+    for series in (series for series in audit.series if not series.part_of):
         first, last, largest = (
             _figure(value, series) for value in (series.first, series.last, series.largest)
         )
@@ -189,7 +189,8 @@ def _vitals(audit: RuntimeAudit, view: View) -> Iterator[str]:
 def _account(audit: RuntimeAudit, view: View) -> Iterator[str]:
     if not audit.rss_account:
         return
-    yield Style(view.color).paint("where the resident memory is", "dim")
+    total = units.size(sum(size for _, size in audit.rss_account))
+    yield Style(view.color).paint(f"where the resident memory is, {total} in all", "dim")
     for name, value in audit.rss_account:
         yield f"{printable(name):<44} {units.size(value):>11}"
     yield ""

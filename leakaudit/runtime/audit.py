@@ -20,6 +20,7 @@ from leakaudit.runtime.attach.ladder import reach
 from leakaudit.runtime.conclude import conclude, findings_of, watched_in
 from leakaudit.runtime.declared import Sources
 from leakaudit.runtime.link import POLL_S, Link, attach
+from leakaudit.runtime.memory import seen_outside
 from leakaudit.runtime.named import Named
 from leakaudit.runtime.session import Session
 from leakaudit.runtime.source import own_source, seen_here, seen_there, standard_library
@@ -231,6 +232,8 @@ class _Audit:
             reason = f"interrupted after {time.monotonic() - began:.0f} s"
         if not link.ended:
             self._sample(link, search=True, last=True)
+            if found := seen_outside(self.target.pid):
+                self.session.add("memory", **found)
             self._census(link, "last")
         if link.ended:
             reason = (

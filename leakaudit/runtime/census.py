@@ -43,7 +43,8 @@ class Sized:
 class Census:
     """The heap at `t` (monotonic seconds). `live` and `free` are bytes of the allocators; None where unknown.
 
-    `parts` are the bytes that all groups of a set hold and no other group does.
+    `python` is the part of `live` that Python's objects have; `parts` are the bytes that all groups of a set hold and no
+    other group does.
     """
 
     t: float
@@ -54,6 +55,7 @@ class Census:
     types: Mapping[str, int]
     named_bytes: int | None
     parts: tuple[tuple[frozenset[int], int], ...] = ()
+    python: int | None = None
 
     @classmethod
     def parse(cls, record: Mapping[str, Any]) -> Census:
@@ -68,8 +70,14 @@ class Census:
             containers={int(number): _sized(size) for number, size in record["containers"].items()},
             types=record["types"],
             named_bytes=record.get("named_bytes"),
+            python=_python(live["pymalloc"], record.get("large"), live["malloc"]),
             parts=tuple((frozenset(groups), size) for groups, size in record.get("parts", ())),
         )
+
+
+def _python(pooled: int, large: int | None, malloc: int) -> int | None:
+    # Without pymalloc (PYTHONMALLOC=malloc) small objects lie among what is native.
+    return pooled + min(large, malloc) if pooled and large is not None and malloc >= 0 else None
 
 
 def _sized(size: Mapping[str, Any]) -> Sized:

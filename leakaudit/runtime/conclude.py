@@ -12,6 +12,7 @@ from leakaudit.findings.order import by_growth
 from leakaudit.findings.report import Report, RuntimeAudit
 from leakaudit.report.json_v1_parse import parse
 from leakaudit.runtime.census import Census
+from leakaudit.runtime.memory import account
 from leakaudit.runtime.sample import Sample
 from leakaudit.runtime.unexplained import unexplained
 from leakaudit.runtime.verdict import Count, Watched, verdicts
@@ -100,7 +101,7 @@ def _runtime(session: Session, watched: Watched, given: Iterable[Verdict]) -> Ru
         largest_pause_ms=_largest_pause(session, samples),
         heap_growth_bytes_per_s=growth[0] / growth[1] if growth and growth[1] > 0 else None,
         series=series((*session.of("vitals"), *({"t": s.t, "blocks": s.blocks} for s in samples))),
-        rss_account=_account(session, watched),
+        rss_account=account(session.first("memory"), watched.last, samples[-1].own_bytes if samples else 0),
         unexplained=unexplained(last, watched, explained),
         notes=tuple(_notes(session, watched)),
         command=header["command"],
@@ -113,22 +114,6 @@ def _largest_pause(session: Session, samples: Iterable[Sample]) -> float:
     pauses += [record["fork_ms"] for record in session.of("census")]
     pauses += [record["pause_ms"] for record in session.of("bye")]
     return max(pauses, default=0.0)
-
-
-def _account(session: Session, watched: Watched) -> tuple[tuple[str, float], ...]:
-    """Return where the resident bytes are, as far as the census at the end can tell."""
-    rss = [record["rss"] for record in session.of("vitals")]
-    census = watched.last
-    if not rss or census is None or census.live is None or census.free is None:
-        return ()
-    named = census.named_bytes or 0
-    rest = max(0.0, rss[-1] - census.live - census.free)
-    return (
-        ("confirmed containers", float(named)),
-        ("other live memory of the allocators", float(max(0, census.live - named))),
-        ("kept free by the allocators", float(census.free)),
-        ("code, files, stacks and the rest", rest),
-    )
 
 
 def _notes(session: Session, watched: Watched) -> Iterable[str]:

@@ -3,8 +3,21 @@
 # ruff: noqa: PTH108
 from __future__ import annotations
 
+import gc
 import os
 import sys
+from itertools import compress
+
+from .retained import COLLECTED, sizes
+from .walk import PART
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .clock import Clock
+
+LARGEST_POOLED = 512  # bytes; CPython asks the C library for more than that
 
 
 def allocator(directory: str) -> dict[str, int]:
@@ -49,3 +62,33 @@ def malloc() -> tuple[int, int, int] | None:
     call.restype = figures
     found = call()
     return found.uordblks, found.fordblks, found.hblkhd
+
+
+def large(clock: Clock, share: float) -> int | None:
+    """Return the bytes of the Python objects too large for pymalloc, None if a share of the time is over before."""
+    total, seen = 0, {0}
+    todo: list[Any] = gc.get_objects()
+    while todo:
+        part = todo[-PART:]
+        del todo[-PART:]
+        total += sum(size for size in sizes(part) if size > LARGEST_POOLED)
+        todo += untracked(part, seen)
+        if clock.spent(share):
+            return None
+    return total
+
+
+def untracked(part: list[Any], seen: set[int]) -> list[Any]:
+    """Return the objects unknown to the collector that some refer to, if they are large or refer to others."""
+    found = gc.get_referents(*part)
+    numbers = list(map(id, found))
+    found = list(
+        {n: obj for n, obj in zip(numbers, found) if n not in seen and not gc.is_tracked(obj)}.values()
+    )
+    heavy = [
+        size > LARGEST_POOLED or bool(type(obj).__flags__ & COLLECTED)
+        for obj, size in zip(found, sizes(found))
+    ]
+    kept = list(compress(found, heavy))
+    seen.update(map(id, kept))
+    return kept

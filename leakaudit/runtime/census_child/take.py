@@ -8,8 +8,8 @@ import os
 import sys
 import time
 
-from .allocator import allocator
-from .clock import Clock
+from .allocator import allocator, large
+from .clock import LARGE_SHARE, Clock
 from .library import library
 from .named_growth import grown_names
 from .nameless import Growth, lengths
@@ -38,6 +38,8 @@ def take(agent: Agent, forked: float) -> None:
     result["live"] = allocator(agent.directory)
     result["own"] = library["own_bytes"](library, agent)
     clock = Clock(command["cpu_s"])
+    if "before" in command:  # before the census has objects of its own
+        result["large"] = large(clock, LARGE_SHARE)
     objgraph, asizeof = count_heap(agent, result)
     named = {probe.id: list(library["values"](probe, agent.finder)) for probe in agent.probes}
     named = {number: found for number, found in named.items() if any(map(is_container, found))}
