@@ -31,6 +31,11 @@ if TYPE_CHECKING:
     help="Source to scan; may be repeated.  [default: what the process has loaded]",
 )
 @click.option(
+    "--include-dependencies",
+    is_flag=True,
+    help="Scan what the process has loaded of installed packages, too.",
+)
+@click.option(
     "--method", default="auto", show_default=True, help="Way into the process; see `leakaudit doctor PID`."
 )
 @click.option(
@@ -59,6 +64,7 @@ def runtime(pid: int, **options: Any) -> ExitCode:
         duration_s=options["duration"],
         interval_s=options["interval"] or 0.0,
         source=tuple(map(Path, options["source"])),
+        dependencies=options["include_dependencies"],
         method=options["method"],
         pause_budget_ms=options["pause_budget"],
         session=Path(options["session"]) if options["session"] else None,

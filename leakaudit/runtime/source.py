@@ -27,6 +27,22 @@ def own_source(files: Mapping[str, str], cwd: str, root: Path) -> tuple[Path, ..
     return tuple(path for path in here if path.exists())
 
 
+def installed_source(files: Mapping[str, str], cwd: str, root: Path) -> tuple[Path, ...]:
+    """Return the source files of installed packages that the target has loaded, as paths that open here."""
+    paths = (PurePosixPath(cwd, file) for file in files.values())
+    installed = {path for path in paths if any(part in INSTALLED for part in path.parts)}
+    here = {source_of(seen_here(root, path)) for path in installed}
+    return tuple(sorted(path for path in here if path.suffix == ".py" and path.exists()))
+
+
+def source_of(path: Path) -> Path:
+    """Return the source of a module's file: of a compiled one, what lies beside it, if anything does."""
+    if path.suffix == ".py":
+        return path
+    source = path.with_name(path.name.partition(".")[0] + ".py")
+    return source if source.exists() else path
+
+
 def seen_here(root: Path, path: PurePosixPath) -> Path:
     """Return where a target's path lies for us; the path itself where the target shares our root."""
     if _same(root, Path("/")):

@@ -1,5 +1,6 @@
 """Applications that are made, asked for a setting, and dropped, as tests and tenants do."""
 
+import sys
 import time
 
 from celery import Celery
@@ -9,5 +10,5 @@ end, i = time.monotonic() + 150, 0
 while time.monotonic() < end:
     i += 1
     app = Celery(f"tenant{i}", broker="memory://", backend="cache+memory://", set_as_current=False)
-    app.conf.task_default_queue, app.amqp.default_queue
+    print(app.conf.task_default_queue, app.amqp.default_queue, file=sys.stderr)
     time.sleep(0.05)

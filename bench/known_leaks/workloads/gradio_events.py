@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import threading
 import time
 import urllib.request
 
