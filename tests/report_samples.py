@@ -116,6 +116,8 @@ _AUDIT = RuntimeAudit(
         Series("rss", "bytes", 104857600, 109517619, 109517619, "steady growth", (*((5.0 * n, 104857600.0 + 388335 * n) for n in range(12)), (60.0, 109517619))),
         Series("threads", "count", 12, 12, 13, "stable", tuple((5.0 * n, 12 + (n == 4)) for n in range(13))),
         Series("open descriptors", "count", 40, 41, 44, "plateau", tuple((5.0 * n, 40 + min(n, 1) + 3 * (n == 4)) for n in range(13))),
+        Series("main heap", "bytes", 60e6, 66e6, 66e6, "", tuple((15.0 * n, 60e6 + 1.5e6 * n) for n in range(5)), "rss"),
+        Series("programs and libraries", "bytes", 40e6, 40e6, 40e6, "", tuple((15.0 * n, 40e6) for n in range(5)), "rss"),
     ),
     rss_account=(("named containers", 3_000_000), ("other Python objects", 80_000_000), ("native", 21_857_600)),
     unexplained=(

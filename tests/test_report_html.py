@@ -113,6 +113,12 @@ def test_a_process_has_a_chart_of_its_memory_its_containers_and_each_other_serie
         "Open descriptors",
     ]
     assert [line.label for line in charts[1].lines] == [HITS.symbol]
+    assert charts[0].stacked
+    assert [(line.label, line.overlay) for line in charts[0].lines] == [
+        ("programs and libraries", False),
+        ("main heap", False),
+        ("rss", True),
+    ]
 
 
 def test_only_so_many_containers_as_an_eye_can_tell_apart() -> None:

@@ -42,7 +42,10 @@ class Unexplained:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One figure over the audit: first, last and largest value, and its trend in one word."""
+    """One figure over the audit: first, last and largest value, and its trend in one word.
+
+    `part_of` names the series that it sums up to with others; empty for a figure of its own.
+    """
 
     name: str
     unit: str
@@ -51,6 +54,7 @@ class Series:
     largest: float
     trend: str = ""
     points: tuple[tuple[float, float], ...] = ()
+    part_of: str = ""
 
 
 @dataclass(frozen=True, slots=True)

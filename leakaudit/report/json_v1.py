@@ -179,6 +179,7 @@ def _series(item: Series) -> Json:
         "largest": _number(item.largest),
         "trend": item.trend,
         "points": [[_number(at), _number(value)] for at, value in item.points],
+        "part_of": item.part_of,
     }
 
 

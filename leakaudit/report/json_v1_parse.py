@@ -166,7 +166,14 @@ def _runtime(item: _Json) -> RuntimeAudit:
 def _series(item: _Json) -> Series:
     points = tuple((at, value) for at, value in item["points"])
     return Series(
-        item["name"], item["unit"], item["first"], item["last"], item["largest"], item["trend"], points
+        item["name"],
+        item["unit"],
+        item["first"],
+        item["last"],
+        item["largest"],
+        item["trend"],
+        points,
+        item.get("part_of", ""),
     )
 
 

@@ -18,6 +18,7 @@ Points = Sequence[tuple[float, float]]
 MOST_POINTS = 1200
 #: Lines that an eye can tell apart.
 MOST_LINES = 8
+_BYTES = ("B", "bytes")
 _GROWING = (Status.CONFIRMED, Status.INCONCLUSIVE)
 
 
@@ -75,14 +76,24 @@ def thin(points: Points, most: int = MOST_POINTS) -> tuple[tuple[float, float], 
 
 def of_process(audit: RuntimeAudit, findings: Iterable[Finding]) -> tuple[Chart, ...]:
     """Return the charts of one process: its memory, its containers, and each further series of its own."""
-    memory = tuple(series for series in audit.series if series.unit in {"B", "bytes"})
-    others = tuple(series for series in audit.series if series not in memory)
+    others = (series for series in audit.series if not series.part_of and series.unit not in _BYTES)
     charts = (
-        Chart("Resident memory", "bytes", _lines(memory), _trend(memory), wide=True),
+        memory(audit.series),
         containers(findings),
-        *(Chart(_title(series), series.unit, _lines((series,)), series.trend) for series in others),
+        *(Chart(_title(series), series.unit, (_line(series),), series.trend) for series in others),
     )
     return tuple(chart for chart in charts if any(len(line.points) > 1 for line in chart.lines))
+
+
+def memory(found: Sequence[Series]) -> Chart:
+    """Return the resident memory with what it consists of, piled up, the steadiest part at the bottom."""
+    whole = [series for series in found if series.unit in _BYTES and not series.part_of]
+    trend = next((series.trend for series in whole if series.name == "rss"), "")
+    parts = sorted((series for series in found if series.part_of), key=_change)
+    if not parts:
+        return Chart("Resident memory", "bytes", tuple(map(_line, whole)), trend, wide=True)
+    lines = (*map(_line, parts), *(Line(series.name, series.points, overlay=True) for series in whole))
+    return Chart("Resident memory", "bytes", lines, trend, stacked=True, wide=True)
 
 
 def containers(findings: Iterable[Finding]) -> Chart:
@@ -98,12 +109,12 @@ def containers(findings: Iterable[Finding]) -> Chart:
     return Chart("Entries of growing containers", "entries", lines, note, wide=True)
 
 
-def _lines(found: Iterable[Series]) -> tuple[Line, ...]:
-    return tuple(Line(series.name, series.points) for series in found)
+def _line(series: Series) -> Line:
+    return Line(series.name, series.points)
 
 
-def _trend(found: Sequence[Series]) -> str:
-    return next((series.trend for series in found if series.name == "rss"), "")
+def _change(series: Series) -> float:
+    return abs(series.last - series.first)
 
 
 def _title(series: Series) -> str:

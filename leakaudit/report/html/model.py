@@ -163,7 +163,7 @@ def _panel(audit: RuntimeAudit, report: Report, among: int) -> Panel:
         facts=tuple(_process_facts(audit)),
         charts=of_process(audit, report.findings),
         account=tuple(account),
-        vitals=tuple(map(_vital, audit.series)),
+        vitals=tuple(_vital(series) for series in audit.series if not series.part_of),
         unexplained=tuple(map(_growth, audit.unexplained)),
         tree=tree((item.retaining_path, printable(_name(item))) for item in audit.unexplained),
         warning=audit.ended_early and f"Ended early: {audit.ended_early}",

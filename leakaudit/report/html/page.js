@@ -106,7 +106,7 @@
 
   const stack = (lines) => {
     const total = lines[0].values.map(() => 0);
-    return lines.map((line) => line.overlay ? line.values : line.values.map((value, at) => (total[at] += value ?? 0)));
+    return lines.map((line) => line.overlay ? line.values : line.values.map((value, at) => value === null ? null : (total[at] += value)));
   };
 
   class Plot {
