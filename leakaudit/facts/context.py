@@ -27,7 +27,7 @@ _EVENT_NAMES = re.compile(
 _START_NAMES = re.compile(
     r"^_{0,2}(init|setup|set_up|configure|config|load|_load|initialize|initialise|start_?up|on_startup|startup|start$|build|bootstrap|install$|main$|create_app|make_app|"
     r"lifespan|ready|includeme|setUp|prepare|populate|parse_args|add_arguments|add_parser|async_setup|discover|from_config|import_|on_load|"
-    r"setup_|init_|load_|register_builtin|register_default|mount|include_router)"
+    r"setup_|init_|load_|opt_|register_builtin|register_default|mount|include_router)"
 )
 _COMMAND_LINE = re.compile(r"\b(click|typer|cli|cmd|app_cli)\b")
 _IMPORT_NAMES = frozenset(

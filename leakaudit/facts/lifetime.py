@@ -169,6 +169,9 @@ class Lifetimes:
         if any(a.value == "keyed" for a in answers):
             return next(a for a in answers if a.value == "keyed")
         tail = words(name)[-1:]
+        held = next((a for a in answers if a.value in ("unseen", "likely-long")), None)
+        if tail and tail[-1] in _SHORT_WORDS and held is not None:
+            return Answer("unseen", f"a `{name}` is kept by its owner; {held.reason}", held.path, held.line)
         if tail and tail[-1] in _SHORT_WORDS:
             return Answer(
                 "short", f"`{name}` is named like something of one request or call", place.path, cls.line
