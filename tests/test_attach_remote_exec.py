@@ -96,8 +96,13 @@ class MadeUp:
             server.join()
 
 
-def script_folders() -> set[str]:
-    return {entry.name for entry in Path("/tmp").glob("leakaudit-*")}
+@pytest.fixture
+def scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder for temporary files, this test's own: others attach at the same time."""
+    folder = tmp_path / "scripts"
+    folder.mkdir()
+    monkeypatch.setattr(remote_exec, "_FOLDERS", (str(folder).lstrip("/"),))
+    return folder
 
 
 def test_request_sets_path_flag_and_one_bit() -> None:
@@ -106,15 +111,15 @@ def test_request_sets_path_flag_and_one_bit() -> None:
     assert (made_up.path, made_up.pending, made_up.breaker) == ("/tmp/x/script.py", 1, 0x1234567800 | 33)
 
 
-def test_script_runs_and_leaves_nothing(tmp_path: Path) -> None:
-    mark, before, made_up = tmp_path / "mark", script_folders(), MadeUp.create()
+def test_script_runs_and_leaves_nothing(tmp_path: Path, scripts: Path) -> None:
+    mark, made_up = tmp_path / "mark", MadeUp.create()
     source = f"open({str(mark)!r}, 'a').write('x')".encode()
     with made_up.serving():
         injection = RemoteExec().inject(made_up.target, source, mark.exists, 10)
         assert (injection.method, injection.stops_ms) == ("remote-exec", ())
         time.sleep(0.02)
     assert mark.read_text() == "x"
-    assert script_folders() == before
+    assert list(scripts.iterdir()) == []
 
 
 @pytest.fixture
@@ -134,13 +139,13 @@ def fallback(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     return calls
 
 
-def test_main_thread_that_waits_gets_a_pending_call(fallback: list[bytes]) -> None:
-    before, made_up = script_folders(), MadeUp.create()
+def test_main_thread_that_waits_gets_a_pending_call(fallback: list[bytes], scripts: Path) -> None:
+    made_up = MadeUp.create()
     injection = RemoteExec().inject(made_up.target, b"source", lambda: False, 10)
     assert (injection.method, injection.mode, fallback) == ("pending-call", "served", [b"source"])
     assert injection.latency_ms > 2
     assert made_up.pending == 0
-    assert script_folders() == before
+    assert list(scripts.iterdir()) == []
 
 
 def test_withdrawn_script_does_nothing(tmp_path: Path) -> None:

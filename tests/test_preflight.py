@@ -85,7 +85,8 @@ def test_program_whose_file_was_replaced(tmp_path: Path) -> None:
         assert process.stdout.readline() == "\n"
         copy.unlink()
         target = preflight.inspect(process.pid)
-        assert target.version == sys.version_info[:3]
+        # Before 3.11 the last figure stands nowhere in the interpreter's memory.
+        assert target.version == sys.version_info[: 3 if sys.version_info >= (3, 11) else 2]
         assert target.exe.endswith("(deleted)")
     finally:
         process.communicate("\n", timeout=10)
