@@ -23,7 +23,14 @@ from leakaudit.runtime.link import POLL_S, Link, attach
 from leakaudit.runtime.memory import seen_outside
 from leakaudit.runtime.named import Named
 from leakaudit.runtime.session import Session
-from leakaudit.runtime.source import own_source, seen_here, seen_there, standard_library
+from leakaudit.runtime.source import (
+    installed_source,
+    own_source,
+    seen_here,
+    seen_there,
+    source_of,
+    standard_library,
+)
 from leakaudit.runtime.unexplained import declarations, own_files
 from leakaudit.runtime.verdict import suspicious
 from leakaudit.runtime.vitals import Vitals
@@ -48,11 +55,15 @@ class Progress(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to audit. `source` overrides what is scanned; `interval_s` 0 picks one that suits the duration."""
+    """How to audit. `source` overrides what is scanned; `interval_s` 0 picks one that suits the duration.
+
+    With `dependencies`, what the target has loaded of installed packages is scanned too.
+    """
 
     duration_s: float = 60.0
     interval_s: float = 0.0
     source: tuple[Path, ...] = ()
+    dependencies: bool = False
     method: str = "auto"
     pause_budget_ms: float = 10.0
     session: Path | None = None
@@ -168,11 +179,13 @@ class _Audit:
             raise UsageError(
                 "the target has loaded no source files of its own", "name its source with `--source DIR`"
             )
+        if self.options.dependencies:
+            paths += installed_source(modules, self.target.cwd, self.target.root)
         self.progress("scan", 0, len(paths))
         report = self._as_seen_there(self.scan(paths))
         self.session.add("scan", paths=[str(path) for path in paths], report=document(report))
         here = {
-            name: seen_here(self.target.root, PurePosixPath(self.target.cwd, file))
+            name: source_of(seen_here(self.target.root, PurePosixPath(self.target.cwd, file)))
             for name, file in modules.items()
         }
         self.files = own_files(modules, own, here)
