@@ -57,7 +57,7 @@ def never(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
         raise AssertionError("extracted again")
 
     def forbid() -> None:
-        monkeypatch.setattr(extraction, "extract", fail)
+        monkeypatch.setattr(extraction, "facts_of", fail)
 
     return forbid
 
@@ -89,8 +89,8 @@ def test_only_what_has_changed_is_extracted(
     first = collect(survey(files[:-1]), cache)
     write(Path(files[3]), "other = []\n")
     extracted: list[str] = []
-    real = extraction.extract
-    monkeypatch.setattr(extraction, "extract", lambda text: extracted.append(text) or real(text))
+    real = extraction.facts_of
+    monkeypatch.setattr(extraction, "facts_of", lambda text: extracted.append(text) or real(text))
     second = collect(survey(files[:-1], first.records), cache)
     assert extracted == ["other = []\n"]
     assert [path for path in files[:-1] if second.facts.get(path) != first.facts.get(path)] == [files[3]]
@@ -201,12 +201,12 @@ def test_workers_with_another_leakaudit_are_refused(files: list[str]) -> None:
 def test_a_bug_in_one_file_is_told_and_the_others_go_on(
     files: list[str], cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = extraction.extract
+    real = extraction.facts_of
 
     def sometimes(text: str) -> Any:
         return 1 / 0 if "= 7" in text else real(text)
 
-    monkeypatch.setattr(extraction, "extract", sometimes)
+    monkeypatch.setattr(extraction, "facts_of", sometimes)
     found = collect(survey(files[:10]), cache)
     assert list(found.facts) == [*files[:7], *files[8:10]]
     (error,) = errors_of(found.records)
@@ -220,7 +220,7 @@ def test_a_bug_in_one_file_is_told_and_the_others_go_on(
 def test_a_file_that_takes_too_long_is_told_and_the_others_go_on(
     files: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = extraction.extract
+    real = extraction.facts_of
 
     def endless(text: str) -> Any:
         deadline = time.monotonic() + 60
@@ -228,7 +228,7 @@ def test_a_file_that_takes_too_long_is_told_and_the_others_go_on(
             pass
         return real(text)
 
-    monkeypatch.setattr(extraction, "extract", endless)
+    monkeypatch.setattr(extraction, "facts_of", endless)
     started = time.process_time()
     found = list(extract_each(files[:10], seconds=0.2))
     assert time.process_time() - started < 20

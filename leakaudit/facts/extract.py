@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import sys
 import warnings
 from collections.abc import Iterable, Iterator
@@ -39,19 +40,27 @@ _RECURSION = 8000
 
 def extract(text: str) -> FileFacts:
     """Return the facts of a module; raise SourceError (cause only) when it does not parse."""
+    with parsing():
+        return facts_of(text)
+
+
+@contextlib.contextmanager
+def parsing() -> Iterator[None]:
+    """Set the interpreter up to parse whatever there is: deep nesting is walked, and nothing is warned of."""
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(max(limit, _RECURSION))
     try:
-        return _extract(text)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     finally:
         sys.setrecursionlimit(limit)
 
 
-def _extract(text: str) -> FileFacts:
+def facts_of(text: str) -> FileFacts:
+    """Do what `extract` does, for one of many texts, under `parsing`."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(text)
+        tree = ast.parse(text)
         walk = Walk()
         walk.run(tree)
         facts = _Resolution(walk).facts(text.count("\n") + 1)
@@ -383,10 +392,13 @@ class _Resolution:
         outside = self._outside
         found = set()
         for text in texts:
-            if plain and text.partition(".")[0] not in bound:
+            root, _, rest = text.partition(".")
+            if plain and root not in bound:
                 if text not in outside:
                     outside[text] = self._callee(text, self.walk.frames[0])
                 found.add(outside[text])
+            elif root == frame.self_name and rest.isidentifier() and rest[:2] != "__":
+                found.add(f"i:{frame.cls}.{rest}")  # what owner_of says, without asking
             else:
                 found.add(self._callee(text, frame))
         found.discard("")

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from leakaudit.errors import SourceError
-from leakaudit.facts.extract import extract
+from leakaudit.facts.extract import facts_of, parsing
 from leakaudit.facts.model import FileFacts
 from leakaudit.scan.limits import time_limit, without_collections
 from leakaudit.scan.versions import content_key, facts_version, key_of
@@ -49,7 +49,7 @@ _decoder = msgspec.msgpack.Decoder(FileFacts)
 
 def extract_each(paths: Sequence[str], seconds: float = FILE_SECONDS) -> Iterator[Extracted]:
     """Extract files in their order."""
-    with without_collections(), time_limit(seconds) as clock:
+    with without_collections(), parsing(), time_limit(seconds) as clock:
         for path in paths:
             yield _extract(path, clock)
 
@@ -75,7 +75,7 @@ def _extract(path: str, clock: Callable[[bool], None]) -> Extracted:
         key = content_key(source.data)
         clock(True)
         _refuse_chains(source)
-        facts = extract(source.text)
+        facts = facts_of(source.text)
         clock(False)
     except SourceError as error:
         clock(False)
