@@ -168,7 +168,7 @@ def _verdict(name: str, value: str, found: Sequence[Effect], width: int) -> Iter
         *([f"helps: {', '.join(better)}"] if better else ()),
         *([f"costs: {', '.join(worse)}"] if worse else ()),
     ]
-    text = "; ".join(told) or "no difference that can be told from chance"
+    text = "; ".join(told) or "no difference of 3 % or more that can be told from chance"
     yield from wrap(f"{_value(name, value)}: {text}", width, "  ", "    ")
 
 

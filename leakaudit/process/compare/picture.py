@@ -13,7 +13,8 @@ from leakaudit.process.marks import Points
 from leakaudit.process.series import Series
 
 SUFFIXES = (".svg", ".png", ".pdf")
-CELLS = 160  # a curve keeps the lowest and highest point of each
+CELLS = 120  # a curve keeps the lowest and highest point of each
+FAINT_CELLS = 40
 MIB = 1024 * 1024
 
 
@@ -42,13 +43,13 @@ def draw(picture: Picture, outcomes: Sequence[Outcome]) -> None:
 
     # Text stays text, and equal curves make equal files.
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": "leakaudit"}):
-        figure = Figure(figsize=(7.2, 3.6), layout="constrained")
+        figure = Figure(figsize=(9.0, 3.6), layout="constrained")
         axes = figure.add_subplot()
         for index, outcome in enumerate(o for o in outcomes if o.runs):
             color = f"C{index % 10}"
             for run in outcome.runs:
                 middle = run is outcome.middle
-                times, values = _thinned(run.points)
+                times, values = _thinned(run.points, CELLS if middle else FAINT_CELLS)
                 axes.plot(
                     times,
                     values,
@@ -60,7 +61,7 @@ def draw(picture: Picture, outcomes: Sequence[Outcome]) -> None:
         axes.set(xlabel="seconds", ylabel="memory, MiB", title=picture.title)
         axes.set_ylim(bottom=0)
         axes.grid(alpha=0.3, linewidth=0.5)
-        axes.legend(fontsize="small", frameon=False, loc="upper left")
+        axes.legend(fontsize="small", frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
         try:
             figure.savefig(picture.path, metadata=_metadata(picture.path))
         except OSError as error:
@@ -71,8 +72,8 @@ def _metadata(path: Path) -> dict[str, str | None]:
     return {"Date": None} if path.suffix.lower() == ".svg" else {}
 
 
-def _thinned(points: Points) -> tuple[list[float], list[float]]:
-    series = Series(CELLS)
+def _thinned(points: Points, cells: int) -> tuple[list[float], list[float]]:
+    series = Series(cells)
     for t, value in points:
         series.append(t, value)
     kept = series.points()
