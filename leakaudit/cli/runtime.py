@@ -46,6 +46,12 @@ if TYPE_CHECKING:
     metavar="MS",
     help="Longest slice of work in the process, in milliseconds.",
 )
+@click.option("--budget", metavar="SIZE", help="Tell when the process will hold SIZE, such as 800MB or 2GiB.")
+@click.option(
+    "--reclaim",
+    is_flag=True,
+    help="In the end let the process collect garbage, which stops it for that long, and return free memory.",
+)
 @format_option
 @output_option
 @click.option(
@@ -58,6 +64,7 @@ def runtime(pid: int, **options: Any) -> ExitCode:
     Ctrl-C ends the watching and reports on what was seen. Exits 1 when growth is confirmed.
     """
     from leakaudit.cli.progress import Progress
+    from leakaudit.process.budget import parse_size
     from leakaudit.runtime.audit import Options, audit
 
     wanted = Options(
@@ -67,6 +74,8 @@ def runtime(pid: int, **options: Any) -> ExitCode:
         dependencies=options["include_dependencies"],
         method=options["method"],
         pause_budget_ms=options["pause_budget"],
+        budget=(options["budget"], parse_size(options["budget"])) if options["budget"] else None,
+        reclaim=options["reclaim"],
         session=Path(options["session"]) if options["session"] else None,
     )
     with Progress("watching", "s") as progress:

@@ -58,6 +58,32 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True)
+class Outlook:
+    """Seconds until a limit of memory is reached: as expected, at the soonest and at the latest."""
+
+    limit: str
+    bytes: float
+    expected_s: float
+    soonest_s: float
+    latest_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reclaimed:
+    """What the target gave back when asked to: resident bytes before, after collecting, and after trimming.
+
+    `unreachable` objects were collected; the last figure and `trim_ms` are None where the C library cannot trim.
+    """
+
+    before: int
+    collected: int
+    trimmed: int | None
+    unreachable: int
+    collect_ms: float
+    trim_ms: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class RuntimeAudit:
     """What the runtime half did to the target and saw beside the findings. Durations in seconds, pauses in ms."""
 
@@ -76,6 +102,8 @@ class RuntimeAudit:
     notes: tuple[str, ...] = ()
     command: str = ""
     ended_early: str = ""
+    outlook: tuple[Outlook, ...] = ()
+    reclaimed: Reclaimed | None = None
 
 
 @dataclass(frozen=True, slots=True)

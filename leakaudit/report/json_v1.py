@@ -22,7 +22,15 @@ from leakaudit.findings import (
 from leakaudit.findings.order import by_growth, by_place
 
 if TYPE_CHECKING:
-    from leakaudit.findings.report import FileError, Report, RuntimeAudit, Series, Unexplained
+    from leakaudit.findings.report import (
+        FileError,
+        Outlook,
+        Reclaimed,
+        Report,
+        RuntimeAudit,
+        Series,
+        Unexplained,
+    )
     from leakaudit.report import View
 
 SCHEMA = "leakaudit/report/v1"
@@ -167,6 +175,29 @@ def _runtime(item: RuntimeAudit) -> Json:
         "unexplained": [_unexplained(part) for part in item.unexplained],
         "notes": list(item.notes),
         "ended_early": item.ended_early,
+        "outlook": [_outlook(part) for part in item.outlook],
+        "reclaimed": _reclaimed(item.reclaimed) if item.reclaimed else None,
+    }
+
+
+def _outlook(item: Outlook) -> Json:
+    return {
+        "limit": item.limit,
+        "bytes": _number(item.bytes),
+        "expected_s": _number(item.expected_s),
+        "soonest_s": _number(item.soonest_s),
+        "latest_s": _number(item.latest_s),
+    }
+
+
+def _reclaimed(item: Reclaimed) -> Json:
+    return {
+        "before": item.before,
+        "collected": item.collected,
+        "trimmed": item.trimmed,
+        "unreachable": item.unreachable,
+        "collect_ms": _number(item.collect_ms),
+        "trim_ms": _number(item.trim_ms),
     }
 
 

@@ -22,7 +22,7 @@ from leakaudit.findings import (
     Suppression,
     Verdict,
 )
-from leakaudit.findings.report import FileError, Report, RuntimeAudit, Series, Unexplained
+from leakaudit.findings.report import FileError, Outlook, Reclaimed, Report, RuntimeAudit, Series, Unexplained
 from leakaudit.report.json_v1 import SCHEMA
 
 _Json = Mapping[str, Any]
@@ -160,6 +160,8 @@ def _runtime(item: _Json) -> RuntimeAudit:
         notes=tuple(item["notes"]),
         command=item["command"],
         ended_early=item["ended_early"],
+        outlook=tuple(Outlook(**part) for part in item.get("outlook", ())),
+        reclaimed=Reclaimed(**item["reclaimed"]) if item.get("reclaimed") else None,
     )
 
 

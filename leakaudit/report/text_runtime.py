@@ -40,6 +40,7 @@ def lines(report: Report, view: View) -> Iterator[str]:
     if not view.brief:
         yield from _vitals(audit, view)
         yield from _account(audit, view)
+        yield from _outlook(audit, view)
         yield from error_lines(report, view)
         yield from note_lines((*audit.notes, *report.notes), view)
     yield from _cost(audit, view)
@@ -194,6 +195,30 @@ def _account(audit: RuntimeAudit, view: View) -> Iterator[str]:
     for name, value in audit.rss_account:
         yield f"{printable(name):<44} {units.size(value):>11}"
     yield ""
+
+
+def _outlook(audit: RuntimeAudit, view: View) -> Iterator[str]:
+    for item in audit.outlook:
+        when = units.hours(item.expected_s)
+        spread = f"between {units.hours(item.soonest_s)} and {units.hours(item.latest_s)}"
+        yield from wrap(
+            f"at this rate {item.limit} ({units.size(item.bytes)}) is reached in {when} ({spread})",
+            view.width,
+        )
+    back = audit.reclaimed
+    if back is not None:
+        text = (
+            f"collecting took {back.collect_ms:.0f} ms, found {units.count(back.unreachable, 'unreachable object')} "
+            f"and gave back {units.size(max(0, back.before - back.collected))}; "
+        )
+        text += (
+            "the C library cannot trim"
+            if back.trimmed is None
+            else f"malloc_trim took {back.trim_ms:.0f} ms and gave back {units.size(max(0, back.collected - back.trimmed))}"
+        )
+        yield from wrap(f"{text}; {units.size(back.trimmed or back.collected)} are left", view.width)
+    if audit.outlook or back is not None:
+        yield ""
 
 
 def _cost(audit: RuntimeAudit, view: View) -> Iterator[str]:

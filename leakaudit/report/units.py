@@ -49,6 +49,18 @@ def seconds(duration: float) -> str:
     return f"{duration / 60:.0f} min" if duration < 7200 else f"{duration / 3600:.1f} h"
 
 
+def hours(duration: float) -> str:
+    """Write a time to come: `42 s`, `12 min`, `3 h 10 min`, `12 days`."""
+    minutes = round(duration / 60)
+    if duration < 120:
+        return seconds(duration)
+    if minutes < 60:
+        return f"{minutes} min"
+    if minutes < 48 * 60:
+        return f"{minutes // 60} h {minutes % 60} min"
+    return f"{minutes / 1440:,.0f} days"
+
+
 def count(number_of: int, noun: str, plural: str = "") -> str:
     """Write a count with its noun: `1 finding`, `2 findings`."""
     return f"{number_of:,} {noun if number_of == 1 else plural or noun + 's'}"

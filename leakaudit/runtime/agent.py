@@ -1028,6 +1028,9 @@ class Agent:
                 self.sample(command)
             elif command["do"] == "census":
                 self.census(command)
+            elif command["do"] == "reclaim":
+                reclaim = run_file(f"{self.directory}/reclaim.py")["reclaim"]
+                self.write(record="reclaimed", t=time.monotonic(), **reclaim(self))
         except Exception as error:
             if self.pid != posix.getpid():
                 raise

@@ -13,6 +13,7 @@ import leakaudit
 from leakaudit.errors import AttachError, UsageError
 from leakaudit.findings.model import Confidence
 from leakaudit.findings.order import by_place
+from leakaudit.process import cgroup
 from leakaudit.report.json_v1 import document
 from leakaudit.runtime import census
 from leakaudit.runtime.attach import procfs
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
 ANSWER_S = 60.0  # a target whose threads fight for the interpreter lock answers late
 COUNTS = 5  # parts of the time of watching, at whose ends copies count where samples cannot
+RECLAIM = Path(__file__).with_name("reclaim.py")
 OVERHEAD_S = 900.0  # what attach, scan and censuses may take beside the watching
 
 
@@ -56,6 +58,7 @@ class Progress(Protocol):
 @dataclass(frozen=True, slots=True)
 class Options:
     """How to audit. `source` overrides what is scanned; `interval_s` 0 picks one that suits the duration.
+    `budget` is a name and bytes that the target should not exceed.
 
     With `dependencies`, what the target has loaded of installed packages is scanned too.
     """
@@ -67,6 +70,8 @@ class Options:
     method: str = "auto"
     pause_budget_ms: float = 10.0
     session: Path | None = None
+    budget: tuple[str, float] | None = None
+    reclaim: bool = False
     threshold: Confidence = Confidence.MEDIUM
 
     @property
@@ -248,6 +253,9 @@ class _Audit:
             if found := seen_outside(self.target.pid):
                 self.session.add("memory", **found)
             self._census(link, "last")
+            self._note_limits()
+            if self.options.reclaim:
+                self._reclaim(link)
         if link.ended:
             reason = (
                 f"the target ended after {time.monotonic() - began:.0f} s"
@@ -331,6 +339,23 @@ class _Audit:
         self.named.declare(result, self.sources)
         # Addresses, lengths and names are for the second census only, which reads the file itself.
         self.session.append({key: value for key, value in result.items() if key not in ("lengths", "names")})
+
+    def _note_limits(self) -> None:
+        limits = []
+        figures = self.vitals.take()
+        if self.options.budget and figures:
+            name, size = self.options.budget
+            limits.append({"name": name, "bytes": size, "used": figures["rss"]})
+        group = cgroup.memory(self.target.pid)
+        if group is not None and group.limit is not None:
+            limits.append({"name": "its cgroup's limit", "bytes": group.limit, "used": group.working_set})
+        if limits:
+            self.session.add("limits", limits=limits)
+
+    def _reclaim(self, link: Link) -> None:
+        """Ask the target to collect and to give free memory back: the one thing that alters it."""
+        link.channel.put("reclaim.py", RECLAIM.read_bytes())
+        link.ask("reclaim", "reclaimed", ANSWER_S)
 
     def _last_failure(self) -> str:
         failures = [record["error"] for record in self.session.of("failed")]

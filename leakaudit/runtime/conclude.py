@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from leakaudit.findings.model import Confidence, Finding, Status, Verdict
 from leakaudit.findings.order import by_growth
-from leakaudit.findings.report import Report, RuntimeAudit
+from leakaudit.findings.report import Reclaimed, Report, RuntimeAudit
 from leakaudit.report.json_v1_parse import parse
 from leakaudit.runtime.census import Census
 from leakaudit.runtime.memory import account
+from leakaudit.runtime.outlook import outlook
 from leakaudit.runtime.sample import Sample
 from leakaudit.runtime.unexplained import unexplained
 from leakaudit.runtime.verdict import Count, Watched, verdicts
@@ -105,7 +106,23 @@ def _runtime(session: Session, watched: Watched, given: Iterable[Verdict]) -> Ru
         unexplained=unexplained(last, watched, explained),
         notes=tuple(_notes(session, watched)),
         command=header["command"],
+        outlook=outlook(session.first("limits"), watched, given),
+        reclaimed=_reclaimed(session.first("reclaimed")),
         ended_early=end["reason"] if end else "the session was cut off",
+    )
+
+
+def _reclaimed(record: Record | None) -> Reclaimed | None:
+    if record is None:
+        return None
+    before, collected, *trimmed = record["rss"]
+    return Reclaimed(
+        before=before,
+        collected=collected,
+        trimmed=trimmed[0] if trimmed else None,
+        unreachable=record["unreachable"],
+        collect_ms=record["collect_ms"],
+        trim_ms=record["trim_ms"],
     )
 
 
