@@ -14,8 +14,9 @@ from leakaudit.process.trend import FLOOR_BYTES, FLOOR_COUNT, classify
 _UNITS = {"rss": "bytes", "threads": "threads", "descriptors": "descriptors", "blocks": "blocks"}
 #: The account of the memory takes the kernel a walk over all pages: that much of the time at most goes into it.
 _ACCOUNT_SHARE = 0.01
-#: Parts of the resident memory that are told apart; what is left is `other`.
+#: Parts of the resident memory that are told apart, and the least of it that a part has to be; the rest is `other`.
 _MOST_PARTS = 6
+_LEAST_PART = 0.01
 _OTHER = "other"
 
 
@@ -66,7 +67,8 @@ def _parts(found: Sequence[tuple[float, Mapping[str, int]]]) -> Iterable[Series]
     if not found:
         return
     start, last = found[0][0], found[-1][1]
-    names = sorted(last, key=lambda name: -last[name])[:_MOST_PARTS]
+    least = _LEAST_PART * sum(last.values())
+    names = [name for name in sorted(last, key=lambda name: -last[name])[:_MOST_PARTS] if last[name] >= least]
     curves = {name: [float(parts.get(name, 0)) for _, parts in found] for name in names}
     curves[_OTHER] = [float(sum(b for name, b in parts.items() if name not in names)) for _, parts in found]
     for name, values in curves.items():

@@ -99,10 +99,12 @@
   const probe = document.createElement("span");
   probe.hidden = true;
   document.body.append(probe);
-  const color = (name) => {
-    probe.style.color = `var(--${name})`;
+  const resolved = (text) => {
+    probe.style.color = text;
     return getComputedStyle(probe).color;
   };
+  const color = (name) => resolved(`var(--${name})`);
+  const softened = (name) => resolved(`color-mix(in srgb, var(--${name}) 40%, var(--paper))`);
 
   const stack = (lines) => {
     const total = lines[0].values.map(() => 0);
@@ -155,7 +157,7 @@
         const filled = data.stacked && !line.overlay;
         return {
           label: line.label, stroke, width: 1.75, spanGaps: true, show: this.shown[index], points: { show: false },
-          fill: filled ? stroke : undefined, dash: data.stacked && line.overlay ? [5, 4] : undefined,
+          fill: filled ? softened(`c${index % 8}`) : undefined, dash: data.stacked && line.overlay ? [5, 4] : undefined,
         };
       };
       const all = data.lines.map(series);
