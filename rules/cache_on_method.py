@@ -118,15 +118,15 @@ class CacheOnMethod(Rule):
         )
 
     def _cap(self, project: Project, cached: Cached) -> Confidence:
-        """A bounded cache is a sure leak only where it is large; a named size needs instances that come and go, too."""
+        """A bounded cache is a sure leak only where it is large, and where instances come and go."""
         if emptied(project, cached.function.name) is not None:
             return Confidence.MEDIUM
-        if not cached.limit or (cached.limit.isdigit() and not _is_small(cached.limit)):
+        if not cached.limit:
             return Confidence.HIGH
         count = population.of_class(project, Place(cached.path, cached.function.cls))
-        seen = count.value == "many" or (count.value == "likely-many" and "callback" not in count.reason)
-        large = not _is_small(cached.limit) and seen
-        return Confidence.HIGH if large else Confidence.MEDIUM
+        known = ("many", "likely-many", "unknown") if cached.limit.isdigit() else ("many", "likely-many")
+        seen = count.value == "many" or (count.value in known and "callback" not in count.reason)
+        return Confidence.HIGH if seen and not _is_small(cached.limit) else Confidence.MEDIUM
 
     def _evidence(self, project: Project, cached: Cached) -> Iterator[Evidence]:
         limit = cached.limit

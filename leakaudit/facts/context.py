@@ -30,6 +30,7 @@ _START_NAMES = re.compile(
     r"setup_|init_|load_|opt_|register_builtin|register_default|mount|include_router)"
 )
 _COMMAND_LINE = re.compile(r"\b(click|typer|cli|cmd|app_cli)\b")
+_COMMANDS = frozenset({"click", "typer", "rich_click", "cyclopts", "asyncclick"})
 _IMPORT_NAMES = frozenset(
     {"__init_subclass__", "__set_name__", "__class_getitem__", "__prepare__", "__mro_entries__"}
 )
@@ -84,7 +85,9 @@ class Contexts:
         if name in _IMPORT_NAMES or (name == "__new__" and self._is_metaclass(path, function)):
             return Answer("import", f"`{name}` runs when a class is made", path, function.line)
         for decorator in function.decorators:
-            if _COMMAND_LINE.search(decorator):
+            if _COMMAND_LINE.search(decorator) or (
+                ".command" in decorator and _COMMANDS & self._imported_roots(path)
+            ):
                 return Answer("start-up", f"`{name}` is a command of the command line", path, function.line)
             known = _ROUTE.search(decorator) and not decorator.endswith(("property", "setter"))
             if known or self._project.tables.is_entry_point(decorator):
@@ -127,6 +130,9 @@ class Contexts:
                 function.line,
             )
         return answer
+
+    def _imported_roots(self, path: str) -> set[str]:
+        return {dotted.partition(".")[0] for dotted in self._project.files[path].imports.values()}
 
     def _construction(self, path: str, function: Function, depth: int) -> Answer | None:
         """An `__init__` runs when instances are made: judge by where that is."""

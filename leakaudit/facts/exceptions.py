@@ -69,7 +69,8 @@ def _what(project: Project, seen: Seen, failures: dict[tuple[str, int], str]) ->
     function = project.function(seen.path, seen.event.func)
     if function is None or any(name.rpartition(".")[2] in _CLEANERS for name in function.calls):
         return ""
-    if "call:sys.exc_info" in tags and "[" not in seen.event.value:
+    printed = "[" in seen.event.value or "traceback.format" in seen.event.value
+    if "call:sys.exc_info" in tags and not printed:
         return "exc_info"
     parameter = failures.get((seen.path, seen.event.func))
     return "failure" if parameter and any(t.startswith(f"param:{parameter}:") for t in tags[:1]) else ""

@@ -133,7 +133,7 @@ def _unclosed(project: Project, path: str, holding: Holding, resource: Resource)
         )
     symbol = f"{project.module_name(path)}.{function.qualname}.<locals>.{holding.name}"
     location = Location(path, holding.line, holding.column, holding.end_line, holding.end_column)
-    certain = holding.how != "raise" and resource.harm > 1 and not holding.closed
+    certain = holding.how != "raise" and resource.harm > 2 and not holding.closed
     return Unclosed(
         path,
         location,

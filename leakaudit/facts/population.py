@@ -40,6 +40,8 @@ def _decide(project: Project, place: Place, depth: int) -> Answer:
     only = _only_one(project, place)
     if only:
         return Answer("one", only, place.path, cls.line)
+    if "BaseCommand" in project.base_names(place):
+        return Answer("few", f"`{name}` is a command: it is made once for each run", place.path, cls.line)
     if cls.func >= 0:
         return Answer(
             "few", f"`{name}` is made inside a function, and its caches go with it", place.path, cls.line
@@ -88,6 +90,8 @@ def _only_one(project: Project, place: Place) -> str:
             continue
         if any("singleton" in text.lower() for text in (*cls.keywords, *cls.decorators, *cls.bases)):
             return f"`{name}` is a singleton"
+        if "__new__" in cls.methods and {"_instances", "__instances"} & set(cls.names):
+            return f"`{name}` keeps one instance for each key"
         owners = {f"c:{current.name}.{attribute}" for attribute in _SINGLETON_NAMES}
         if any(
             owner in owners
@@ -115,6 +119,8 @@ def _site(project: Project, name: str, path: str, call: Call, depth: int) -> Ans
     assert function is not None
     context = project.contexts.of_function(path, call.func)
     where = f"`{name}` is made in `{function.qualname}`"
+    if usage.startswith(("store:m:", "name:m:")) and "[]" not in usage:
+        return Answer("few", f"{where} and kept in a global, in place of the one before", path, call.line)
     if call.flags & Flag.FOREVER:
         return Answer("many", f"{where}, inside a loop without end", path, call.line)
     if context.value == "construct" and function.cls and depth > 0:

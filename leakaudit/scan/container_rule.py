@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from leakaudit.facts import judge
+from leakaudit.facts.cleanup import CLEAR_ONLY
 from leakaudit.facts.judge import Growth
 from leakaudit.facts.linked import Subject
 from leakaudit.facts.project import Project
+from leakaudit.findings import Confidence
 from leakaudit.scan.rule import Rule, Suspect
 
 
@@ -49,7 +51,16 @@ class ContainerRule(Rule):
             notes=(growth.lifetime.reason, growth.cleanup.reason),
             help=self.remedies(growth),
             probe=judge.probe(project, subject, self.object_types),
+            cap=_cap(growth),
         )
+
+
+def _cap(growth: Growth) -> Confidence:
+    """Names alone do not make sure how long an owner lives, nor does a container that somebody may empty grow for ever."""
+    lasting = growth.lifetime.value in ("process", "long") or growth.key.value in ("fresh", "identity")
+    beside = any(item.fact == "sibling" for item in growth.evidence)
+    sure = growth.cleanup.grade != CLEAR_ONLY and (lasting or beside)
+    return Confidence.HIGH if sure else Confidence.MEDIUM
 
 
 def span(growth: Growth) -> str:
