@@ -64,10 +64,12 @@ def malloc() -> tuple[int, int, int] | None:
     return found.uordblks, found.fordblks, found.hblkhd
 
 
-def large(clock: Clock, share: float) -> int | None:
-    """Return the bytes of the Python objects too large for pymalloc, None if a share of the time is over before."""
+def large(objects: list[Any], clock: Clock, share: float) -> int | None:
+    """Return the bytes of the objects too large for pymalloc, and of what they refer to that the collector does not
+    know; None if a share of the time is over before.
+    """
     total, seen = 0, {0}
-    todo: list[Any] = gc.get_objects()
+    todo = list(objects)
     while todo:
         part = todo[-PART:]
         del todo[-PART:]

@@ -38,9 +38,15 @@ def take(agent: Agent, forked: float) -> None:
     result["live"] = allocator(agent.directory)
     result["own"] = library["own_bytes"](library, agent)
     clock = Clock(command["cpu_s"])
-    if "before" in command:  # before the census has objects of its own
-        result["large"] = large(clock, LARGE_SHARE)
-    objgraph, asizeof = count_heap(agent, result)
+    # The heap is listed before the census has objects of its own.
+    gc.unfreeze()
+    begun = time.monotonic()
+    objects = gc.get_objects()
+    result["list_ms"] = (time.monotonic() - begun) * 1e3
+    if "before" in command:
+        result["large"] = large(objects, clock, LARGE_SHARE)
+    objgraph, asizeof = count_heap(agent, objects, result)
+    del objects
     named = {probe.id: list(library["values"](probe, agent.finder)) for probe in agent.probes}
     named = {number: found for number, found in named.items() if any(map(is_container, found))}
     borrow(named)
@@ -62,12 +68,8 @@ def take(agent: Agent, forked: float) -> None:
     save(f"{agent.directory}/census-{command['id']}.json", result)
 
 
-def count_heap(agent: Agent, result: dict[str, Any]) -> tuple[Any, Any]:
+def count_heap(agent: Agent, objects: list[Any], result: dict[str, Any]) -> tuple[Any, Any]:
     """Add what a pass over all objects tells; returns objgraph and asizeof, whose own objects are not in it."""
-    gc.unfreeze()
-    begun = time.monotonic()
-    objects = gc.get_objects()
-    result["list_ms"] = (time.monotonic() - begun) * 1e3
     objgraph, asizeof = bring("objgraph"), bring("pympler.asizeof")
     types = objgraph.typestats(objects, shortnames=False)
     ours = long_name(library["_weakref"].ref)
