@@ -77,19 +77,19 @@ def test_dict():
 def test_list_of_an_instance():
     shop.basket.lines.append(object())
 
-@pytest.mark.leakaudit
+@pytest.mark.leakaudit(rounds=2)
 def test_nested():
     shop.subscribe()
 
-@pytest.mark.leakaudit
+@pytest.mark.leakaudit(rounds=2)
 def test_cache():
     shop.price(next(shop.numbers))
 
-@pytest.mark.leakaudit
+@pytest.mark.leakaudit(rounds=2)
 def test_chain():
     shop.undo()
 
-@pytest.mark.leakaudit
+@pytest.mark.leakaudit(rounds=2)
 @pytest.mark.parametrize("kind", ["a"])
 def test_with_arguments(kind, tmp_path):
     shop.orders[tmp_path / kind / str(next(shop.numbers))] = 1
@@ -108,7 +108,7 @@ from unittest.mock import Mock
 import pytest
 import shop
 
-pytestmark = pytest.mark.leakaudit(rounds=3)
+pytestmark = pytest.mark.leakaudit(rounds=2)
 
 def test_bounded():
     shop.look_around()
@@ -157,10 +157,10 @@ def test_leaks_fail_with_name_place_rate_and_path(project):
         "a call (10 -> 25) kept by module shop -> shop.basket -> Basket.lines",
         "shop.handlers[...] (shop.py:6): +1 entry",
         "shop.price (shop.py:39): +1 entry",
-        "shop.Event (shop.py:20): +1 object a call (10 -> 60) kept by module shop -> shop.Undo -> Undo.last",
+        "shop.Event (shop.py:20): +1 object a call (10 -> 30) kept by module shop -> shop.Undo -> Undo.last",
         "every call of test_with_arguments[a]",
         ".kept: +1 entry",
-        "gained: 50 function",
+        "gained: 20 function",
     ):
         assert told in text, told
 

@@ -40,13 +40,15 @@ class Mended:
     changes: tuple[Change, ...]
 
 
-def mend(scan: Scan, decide: Decide, *, unsafe: bool = False) -> Mended:
+def mend(
+    scan: Scan, decide: Decide, *, unsafe: bool = False, opened: Mapping[str, SourceFile] | None = None
+) -> Mended:
     """Apply the fixes of the shown findings, in memory; only the safe ones unless `unsafe`.
 
-    `decide` tells which findings of a scan are shown. A fix stays only if its finding is gone after it and no other
-    one has come.
+    `decide` tells which findings of a scan are shown; `opened` are files whose text is not that on the disk. A fix
+    stays only if its finding is gone after it and no other one has come.
     """
-    work = _Work(scan, decide)
+    work = _Work(scan, decide, sources=dict(opened or {}))
     offers = work.offers()
     for _ in range(MOST_ROUNDS):
         chosen = [item for item in offers if item.fix and (item.fix.safe or unsafe)]
@@ -58,7 +60,8 @@ def mend(scan: Scan, decide: Decide, *, unsafe: bool = False) -> Mended:
     findings = tuple(by_key.get(_key(item), item) for item in work.report.findings)
     errors = (*work.report.errors, *work.errors)
     report = replace(work.report, findings=findings, fixed=tuple(work.fixed), errors=errors)
-    return Mended(report, tuple(Change(work.first[path], now) for path, now in work.sources.items()))
+    changed = ((work.first.get(path, now), now) for path, now in work.sources.items())
+    return Mended(report, tuple(Change(before, now) for before, now in changed if before is not now))
 
 
 @dataclass(slots=True)
