@@ -52,7 +52,8 @@ class Program:
     @property
     def missing(self) -> str:
         """The framework that it imports and that is not installed, or an empty string."""
-        text = self.path.read_text(encoding="utf-8")
+        files = self.path.glob("*.py") if self.path.is_dir() else [self.path]
+        text = "\n".join(file.read_text(encoding="utf-8") for file in files)
         lines = [line.split() for line in text.splitlines() if line.startswith(("import ", "from "))]
         asked = {line[1].split(".")[0] for line in lines}
         return next((f for f in FRAMEWORKS if f in asked and importlib.util.find_spec(f) is None), "")
@@ -88,9 +89,15 @@ class Outcome:
 def programs(folder: Path, only: Sequence[str] = ()) -> list[Program]:
     """Return the programs of a folder, or those whose names are given."""
     table = tomllib.loads((folder / "expected.toml").read_text(encoding="utf-8"))["leaking"]
-    found = [Program(path, tuple(table[path.stem])) for path in sorted(folder.glob("leaking/*.py"))]
-    found += [Program(path) for path in sorted(folder.glob("steady/*.py"))]
+    found = [Program(path, tuple(table[path.stem])) for path in _in(folder / "leaking")]
+    found += [Program(path) for path in _in(folder / "steady")]
     return [p for p in found if not only or p.path.stem in only or p.name in only]
+
+
+def _in(folder: Path) -> list[Path]:
+    return sorted(
+        path for path in folder.iterdir() if path.suffix == ".py" or (path / "__main__.py").is_file()
+    )
 
 
 def audit(program: Program, duration_s: float) -> Outcome:
