@@ -20,7 +20,9 @@ SHAPES = {
 def recording(setting: str, shape: str, repeat: int = 1, factor: float = 1.0, code: int = 0) -> Recording:
     """A run of 12 s, sampled every 50 ms, of one of SHAPES."""
     snapshots = tuple(Snapshot(i / 20, int(SHAPES[shape](i / 20) * factor * MIB), 1, 0) for i in range(240))
-    return Recording(setting, repeat, snapshots, Ending(code, 12.0, last_words="Boom" if code else ""))
+    return Recording(
+        setting, repeat, snapshots, Ending(code, 12.0, last_words="Boom" if code else ""), code == 0
+    )
 
 
 def settings(*options: str) -> tuple[Setting, ...]:

@@ -44,6 +44,7 @@ class Request:
     floor: str | None
     timeout: float | None
     for_: float | None
+    exit_codes: str
     memory: str
     output: str | None
     picture: str | None
@@ -72,6 +73,13 @@ class Request:
 @click.option("--timeout", type=DURATION, help="A run that takes longer has failed.")
 @click.option("--for", "for_", type=DURATION, help="Stop each run after this time: for servers.")
 @click.option(
+    "--exit-codes",
+    default="0",
+    show_default=True,
+    metavar="N,N",
+    help="Exit codes of a run that counts; linters end with 1 when they find something.",
+)
+@click.option(
     "--memory",
     type=click.Choice(("rss", "pss")),
     default="rss",
@@ -91,7 +99,7 @@ class Request:
     metavar="DIR",
     help="Keep the recordings in DIR, and run only what is not there yet.",
 )
-@click.option("--picture", metavar="FILE", help="Draw the curves: FILE.svg, .png or .pdf.")
+@click.option("--picture", metavar="FILE", help="Draw the curves: FILE.svg, .png, .pdf, or .html.")
 @click.option("--title", default="", help="The picture's title.")
 @click.option(
     "--format",
@@ -126,7 +134,7 @@ def _run(request: Request) -> ExitCode:
         found = outcome.outcomes(comparison.settings, recordings, reading)
     checks = expect.check(expectations, found)
     if path and any(o.runs for o in found):
-        picture.draw(picture.Picture(path, request.title), found)
+        _draw(path, request.title, found)
     _show(request, found, checks)
     if not any(recording.usable for recording in recordings):
         raise UsageError(
@@ -144,6 +152,13 @@ def _dimensions(request: Request) -> tuple[Dimension, ...]:
         *(parse_environment(text) for text in request.env),
         *(PRESETS[name]() for name in request.settings),
     )
+
+
+def _exit_codes(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(code) for code in text.split(","))
+    except ValueError:
+        raise UsageError(f"--exit-codes {text!r} are no numbers", "write --exit-codes 0,1") from None
 
 
 def _reading(request: Request) -> Reading:
@@ -169,6 +184,7 @@ def _comparison(request: Request, dimensions: Sequence[Dimension], stack: ExitSt
         repeats=request.repeat,
         limits=Limits(request.every, request.timeout, request.for_, request.memory),
         folder=Path(folder),
+        accepted=_exit_codes(request.exit_codes),
     )
 
 
@@ -191,6 +207,18 @@ def _telling(progress: Progress) -> Tell:
         progress.step(job.setting.name, done, total)
 
     return tell
+
+
+def _draw(path: Path, title: str, found: Sequence[Outcome]) -> None:
+    if path.suffix.lower() == ".html":
+        from leakaudit.cli import output
+        from leakaudit.cli.compare_page import page
+
+        output.write(page(title, found), str(path))
+        return
+    from leakaudit.process.compare.picture import Picture, draw
+
+    draw(Picture(path, title), found)
 
 
 def _why(recordings: Sequence[Recording]) -> str:

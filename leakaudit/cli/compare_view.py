@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from string import ascii_uppercase
 from typing import Any
 
+from leakaudit.cli.color import color_wanted
 from leakaudit.process.compare.expect import Check
 from leakaudit.process.compare.helped import Effect, effects
 from leakaudit.process.compare.outcome import Outcome
@@ -30,7 +31,7 @@ def text(outcomes: Sequence[Outcome], checks: Sequence[Check]) -> Iterator[str]:
     """Yield the report's lines."""
     terminal = sys.stdout.isatty()
     width = min(max(shutil.get_terminal_size((100, 24)).columns, 60), 140) if terminal else 100
-    style = Style(terminal and not os.environ.get("NO_COLOR"))
+    style = Style(terminal and color_wanted())
     yield from table(outcomes, width, style)
     yield from _failures(outcomes, width, style)
     if any(o.runs for o in outcomes):
@@ -46,19 +47,19 @@ def text(outcomes: Sequence[Outcome], checks: Sequence[Check]) -> Iterator[str]:
 
 def table(outcomes: Sequence[Outcome], width: int, style: Style) -> Iterator[str]:
     """Yield one line for each setting under a header; names that don't fit in come before, by their letters."""
-    rows = [HEADER, *(_row(_letter(i), outcome) for i, outcome in enumerate(outcomes))]
+    rows = [HEADER, *(row(_letter(i), outcome) for i, outcome in enumerate(outcomes))]
     if sum(map(max, _widths(rows))) + 2 * len(HEADER) > width:
-        yield from (f"{row[0]}  {row[1]}" for row in rows[1:])
+        yield from (f"{line[0]}  {line[1]}" for line in rows[1:])
         yield ""
-        rows = [(row[0], *row[2:]) for row in rows]
+        rows = [(line[0], *line[2:]) for line in rows]
     wide = [max(column) for column in _widths(rows)]
-    for row in rows:
+    for texts in rows:
         parts = (
             cell + " " * (w - cells(cell)) if name in LEFT else " " * (w - cells(cell)) + cell
-            for name, cell, w in zip(rows[0], row, wide, strict=True)
+            for name, cell, w in zip(rows[0], texts, wide, strict=True)
         )
         line = "  ".join(parts).rstrip()
-        yield style.paint(line, "bold") if row is rows[0] else line
+        yield style.paint(line, "bold") if texts is rows[0] else line
 
 
 def _widths(rows: Sequence[Sequence[str]]) -> list[tuple[int, ...]]:
@@ -99,7 +100,8 @@ def _letter(index: int) -> str:
     return ascii_uppercase[index] if index < len(ascii_uppercase) else "*"
 
 
-def _row(letter: str, outcome: Outcome) -> tuple[str, ...]:
+def row(letter: str, outcome: Outcome) -> tuple[str, ...]:
+    """Return a setting's figures as text, in the order of HEADER."""
     failed = f" +{len(outcome.failures)} failed" if outcome.failures else ""
     name = printable(outcome.setting.name)
     if not outcome.runs:
@@ -139,9 +141,9 @@ def _rate(rate: Rate) -> str:
 
 def _failures(outcomes: Sequence[Outcome], width: int, style: Style) -> Iterator[str]:
     for outcome in outcomes:
-        for failure in outcome.failures:
-            said = failure.ending.last_words
-            told = f"{outcome.setting.name}, run {failure.repeat} {failure.ending.told}, and is left out"
+        alike = Counter((failure.ending.told, failure.ending.last_words) for failure in outcome.failures)
+        for (how, said), count in alike.items():
+            told = f"{outcome.setting.name}: {units.count(count, 'run')} left out, {how}"
             first = style.paint("failed", "red", "bold")
             lines = wrap(f"{told}: {said}" if said else told, width - 8)
             yield f"{first}  {lines[0]}"

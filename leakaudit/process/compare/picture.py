@@ -12,7 +12,7 @@ from leakaudit.process.compare.outcome import Outcome
 from leakaudit.process.marks import Points
 from leakaudit.process.series import Series
 
-SUFFIXES = (".svg", ".png", ".pdf")
+SUFFIXES = (".svg", ".png", ".pdf", ".html")
 CELLS = 120  # a curve keeps the lowest and highest point of each
 FAINT_CELLS = 40
 MIB = 1024 * 1024
@@ -31,7 +31,7 @@ def parse_picture(text: str) -> Path:
     path = Path(text)
     if path.suffix.lower() not in SUFFIXES:
         raise UsageError(f"cannot draw {text}", f"end its name in one of {', '.join(SUFFIXES)}")
-    if importlib.util.find_spec("matplotlib") is None:
+    if path.suffix.lower() != ".html" and importlib.util.find_spec("matplotlib") is None:
         raise UsageError("pictures need matplotlib", "pip install 'leakaudit[plot]'")
     return path
 

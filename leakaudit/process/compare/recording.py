@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,10 +41,9 @@ class Ending:
     stopped: bool = False
     last_words: str = ""
 
-    @property
-    def good(self) -> bool:
-        """Whether its figures may be used."""
-        return self.stopped or (self.code == 0 and not self.timed_out)
+    def good(self, accepted: Collection[int] = (0,)) -> bool:
+        """Whether it is the end of a run that counts, given the exit codes that do."""
+        return self.stopped or (self.code in accepted and not self.timed_out)
 
     @property
     def told(self) -> str:
@@ -58,17 +57,13 @@ class Ending:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A run that is over."""
+    """A run that is over. `usable`: its figures count."""
 
     setting: str
     repeat: int
     snapshots: tuple[Snapshot, ...]
     ending: Ending
-
-    @property
-    def usable(self) -> bool:
-        """Whether its figures may be used."""
-        return self.ending.good and bool(self.snapshots)
+    usable: bool = True
 
 
 class Writer:
@@ -131,8 +126,11 @@ def writing(path: Path) -> Iterator[Writer]:
         yield Writer(file)
 
 
-def read(path: Path, job: Job, identity: str) -> Recording | None:
-    """Return a finished run, None if there is none or it was cut off; raises SessionError if it is of another job."""
+def read(path: Path, job: Job, identity: str, accepted: Collection[int] = (0,)) -> Recording | None:
+    """Return a run that ended well, None if there is none; raises SessionError if it is of another job.
+
+    `accepted` are the exit codes of a run that ended well.
+    """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
@@ -150,5 +148,6 @@ def read(path: Path, job: Job, identity: str) -> Recording | None:
     snapshots = tuple(
         Snapshot(r["t"], r["memory"], r["processes"], r["peak"]) for r in records if r["kind"] == "sample"
     )
-    end = {key: value for key, value in records[-1].items() if key != "kind"}
-    return Recording(job.setting.name, job.repeat, snapshots, Ending(**end))
+    ending = Ending(**{key: value for key, value in records[-1].items() if key != "kind"})
+    good = ending.good(accepted) and bool(snapshots)
+    return Recording(job.setting.name, job.repeat, snapshots, ending) if good else None

@@ -21,12 +21,16 @@ Tell = Callable[[Job, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Everything that was asked for. `folder` keeps one recording and one log for each run."""
+    """Everything that was asked for. `folder` keeps one recording and one log for each run.
+
+    `accepted` are the exit codes of a run that counts.
+    """
 
     settings: tuple[Setting, ...]
     repeats: int
     limits: Limits
     folder: Path
+    accepted: tuple[int, ...] = (0,)
 
 
 def carry_out(comparison: Comparison, tell: Tell = lambda *_: None) -> tuple[Recording, ...]:
@@ -59,8 +63,7 @@ def identity(setting: Setting, limits: Limits) -> str:
 
 def _known(job: Job, comparison: Comparison) -> Recording | None:
     path = comparison.folder / f"{job.stem}.jsonl"
-    found = recording.read(path, job, identity(job.setting, comparison.limits))
-    return found if found and found.ending.good else None
+    return recording.read(path, job, identity(job.setting, comparison.limits), comparison.accepted)
 
 
 def _run(job: Job, comparison: Comparison) -> Recording:
@@ -75,4 +78,5 @@ def _run(job: Job, comparison: Comparison) -> Recording:
 
         ending = execute(job.setting, limits, comparison.folder / f"{job.stem}.log", record)
         writer.end(ending)
-    return Recording(job.setting.name, job.repeat, tuple(seen), ending)
+    usable = ending.good(comparison.accepted) and bool(seen)
+    return Recording(job.setting.name, job.repeat, tuple(seen), ending, usable)
