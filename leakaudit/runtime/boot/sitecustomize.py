@@ -14,12 +14,11 @@ def _boot():
     sys.path[:] = [path for path in sys.path if os.path.abspath(path) != here]
     if sys.version_info >= (3, 8) and sys.implementation.name == "cpython":
         door = os.path.join(os.path.dirname(os.path.dirname(here)), "agent.py")
-        with open(door, "rb") as file:
-            code = compile(file.read(), door, "exec", 0, True)
-        module = type(sys)("leakaudit_door")
-        module.__file__ = door
+        # What `import` itself is made of: importlib would be one more module in the program.
+        spec = sys.modules["_frozen_importlib_external"].spec_from_file_location("leakaudit_door", door)
+        module = sys.modules["_frozen_importlib"].module_from_spec(spec)
         sys.modules["leakaudit_door"] = module
-        exec(code, module.__dict__)
+        spec.loader.exec_module(module)
         module.start()
 
 
