@@ -84,7 +84,9 @@ class Panel:
     facts: tuple[Fact, ...] = ()
     charts: tuple[Chart, ...] = ()
     account: tuple[tuple[str, str, float, float], ...] = ()  # name, size, start and width in 100
-    vitals: tuple[tuple[str, str, str, str, str], ...] = ()
+    table: str = "Vitals"
+    columns: tuple[str, ...] = ("first", "last", "largest", "trend")
+    vitals: tuple[tuple[str, ...], ...] = ()  # a name, and a text for each column
     unexplained: tuple[Growth, ...] = ()
     tree: tuple[Node, ...] = ()
     warning: str = ""
@@ -102,6 +104,7 @@ class Page:
     cards: tuple[Card, ...] = ()
     errors: tuple[Fact, ...] = ()
     notes: tuple[str, ...] = ()
+    heading: str = ""  # above the panels
 
     def count(self, what: str) -> tuple[tuple[str, int], ...]:
         """Return how many cards have each value of status, confidence or rule, in their order."""
@@ -135,6 +138,7 @@ def page_of(reports: Sequence[Report], view: View) -> Page:
         cards=tuple(_cards(reports, view)),
         errors=tuple((_clean_place(e.path, e.line), e.reason) for r in reports for e in r.errors),
         notes=tuple(dict.fromkeys(note for report in reports for note in report.notes)),
+        heading="What the processes did" if len(audits) > 1 else "What the process did",
     )
 
 
@@ -181,7 +185,7 @@ def _process_facts(audit: RuntimeAudit) -> Iterable[Fact]:
     yield "Python", audit.python
 
 
-def _vital(series: Series) -> tuple[str, str, str, str, str]:
+def _vital(series: Series) -> tuple[str, ...]:
     is_bytes = series.unit in {"B", "bytes"}
     first, last, largest = (
         units.size(value) if is_bytes else units.number(value)
