@@ -363,9 +363,13 @@ def test_measure_queues_and_weak_containers():
 
 
 def test_estimate_is_near_the_truth_for_a_plain_container():
-    held = dict.fromkeys(range(1000), "x" * 100)
+    held = {i: "x" * 100 + str(i) for i in range(1000)}
     truth = sys.getsizeof(held) + sum(sys.getsizeof(i) + sys.getsizeof(v) for i, v in held.items())
     assert agent.estimate(held, 3) == pytest.approx(truth, rel=0.1)
+
+
+def test_estimate_counts_an_object_once_that_a_list_holds_often():
+    assert agent.estimate([bytearray(100_000)] * 80, 3) < 1_100_000
 
 
 def test_mark_changes_when_old_entries_give_way():

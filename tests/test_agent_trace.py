@@ -75,7 +75,7 @@ def take_part(opened, process, with_census):
     if with_census:
         for name, content in census.tools().items():
             opened.put(name, content)
-        opened.send(do="census", id="first", cpu_s=20.0, light=False, grew=[])
+        opened.send(do="census", id="first", cpu_s=20.0, light=False, grew=[], most=10**7)
         assert answer("census")["done"]
         assert opened.fetch("census-first.json")["containers"]["0"]["entries"] == 3
     opened.send(do="stop")

@@ -217,7 +217,8 @@ def estimate(obj: Any, depth: int) -> float:
         )
     sample = children(obj, base, 8)
     if sample:
-        mean = sum(estimate(item, depth - 1) for item in sample) / len(sample)
+        different = {id(item): item for item in sample}.values()  # a list may hold one object many times
+        mean = sum(estimate(item, depth - 1) for item in different) / len(sample)
         if base is dict:
             mean += sum(shallow(key) for key in islice(dict.__iter__(obj), 8)) / len(sample)
         total += mean * base.__len__(obj)

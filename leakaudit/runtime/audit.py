@@ -304,7 +304,7 @@ class _Audit:
             return
         why_not = census.refusal(self.target.pid, self.options.pause_budget_ms)
         if why_not:
-            text = f"no {name} census, so sizes are estimates and shares are unknown: {why_not}"
+            text = f"no {name} census, so sizes and shares are estimates: {why_not}"
             self.session.add("note", text=text)
             return
         self.progress("census", 0, 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,10 @@ def refusal(pid: int, pause_budget_ms: float) -> str:
     rss = process.memory_info().rss
     pause_ms = rss / 2**30 * FORK_MS_PER_GIB
     if pause_ms > pause_budget_ms:
-        return f"copying its {rss / 2**20:.0f} MiB would pause the target for about {pause_ms:.0f} ms"
+        return (
+            f"copying its {rss / 2**20:.0f} MiB would pause the target for about {pause_ms:.0f} ms, "
+            f"which `--pause-budget {ceil(pause_ms)}` allows"
+        )
     if _headroom(pid) < rss:
         return (
             f"there is less free memory than the target's {rss / 2**20:.0f} MiB, and a copy may need as much"
