@@ -173,15 +173,15 @@ def _nap(seconds: float) -> None:
 
 def _answer(visitor: _socket.socket) -> bytes:
     """Return what to answer to a request, one line of JSON each."""
-    credentials = visitor.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)
-    if int.from_bytes(credentials[4:8], sys.byteorder) not in (0, os.geteuid()):
-        return b'{"error": "only the same user and root may come in"}\n'
     text = b""
     while not text.endswith(b"\n") and len(text) <= LARGEST_REQUEST:
         part = visitor.recv(LARGEST_REQUEST)
         if not part:
             break
         text += part
+    credentials = visitor.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)
+    if int.from_bytes(credentials[4:8], sys.byteorder) not in (0, os.geteuid()):
+        return b'{"error": "only the same user and root may come in"}\n'
     from json import dumps, loads
 
     request = loads(text)
