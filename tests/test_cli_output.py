@@ -98,6 +98,14 @@ def test_on_a_real_terminal(leak: Path) -> None:
     assert "-o report.html" in on_a_terminal(leak, "scan", ".", "--format", "html", "--no-color")
 
 
+def test_brief_leaves_out_what_is_no_verdict(capsys: pytest.CaptureFixture[str]) -> None:
+    output.emit(RUNTIME, "text", None, brief=True)
+    text = capsys.readouterr().out
+    assert "server.limits._hits" in text
+    assert "growth that no finding explains" in text
+    assert "vitals" not in text
+
+
 @pytest.mark.parametrize("columns", ["20", "60", "100", "400"])
 def test_lines_fit_whatever_the_width(columns: str, monkeypatch: pytest.MonkeyPatch) -> None:
     wide = min(max(int(columns), 60), 120)

@@ -100,6 +100,24 @@ def test_the_wheel_holds_the_demo(wheel_names: set[str], project_copy: Path) -> 
     assert files <= wheel_names
 
 
+def test_the_wheel_holds_what_reports_need(wheel_names: set[str], project_copy: Path) -> None:
+    page = project_copy / "leakaudit" / "report" / "html"
+    files = {
+        f"leakaudit/report/html/{path.relative_to(page).as_posix()}"
+        for path in page.rglob("*")
+        if path.is_file()
+    }
+    assert "leakaudit/report/html/vendor/LICENSE" in files
+    assert files <= wheel_names
+    assert "leakaudit/report/report-v1.json" in wheel_names
+
+
+def test_an_installed_leakaudit_writes_html(installed: Path, elsewhere: Path) -> None:
+    done = run(installed, elsewhere, "scan", "app.py", "--format", "html", "-o", "report.html")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "_sessions" in (elsewhere / "report.html").read_text(encoding="utf-8")
+
+
 def test_the_wheel_owns_one_top_level_name(wheel_names: set[str]) -> None:
     top = {name.split("/", 1)[0] for name in wheel_names}
     assert {name for name in top if not name.endswith(".dist-info")} == {"leakaudit"}

@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     "--session", type=click.Path(dir_okay=False), metavar="FILE", help="Keep all that is seen in FILE."
 )
 @click.option("--no-config", is_flag=True, help="Ignore [tool.leakaudit] in pyproject.toml.")
+@click.option("-q", "--quiet", is_flag=True, help="Print verdicts and unexplained growth, and no progress.")
 def runtime(pid: int, **options: Any) -> ExitCode:
     """Attach to PID, watch what the findings in its source name, and confirm or clear each.
 
@@ -78,9 +79,10 @@ def runtime(pid: int, **options: Any) -> ExitCode:
         reclaim=options["reclaim"],
         session=Path(options["session"]) if options["session"] else None,
     )
-    with Progress("watching", "s") as progress:
+    quiet = options["quiet"]
+    with Progress("watching", "s", wanted=not quiet) as progress:
         report = audit(pid, lambda paths: scan_source(paths, options["no_config"]), wanted, progress.step)
-    emit(report, options["format_"], options["output"])
+    emit(report, options["format_"], options["output"], brief=quiet)
     return ExitCode.FINDINGS if report.confirmed else ExitCode.CLEAN
 
 
