@@ -17,6 +17,7 @@ help:
 	@echo 'make bench-scan  what a scan of Django costs, beside other linters; writes docs/performance.md'
 	@echo 'make pictures  run the demo and take the pictures of its HTML report for docs/pictures (needs chromium)'
 	@echo 'make memory-tests  federated jobs under several settings, compared: docs/compare.md'
+	@echo 'make bench-attach  attach to a busy program again and again, kill controllers; writes docs/attach-safety.md'
 	@echo 'make clean   remove the virtual environments and caches'
 
 demo: $(DEMO_VENV)/.ready
@@ -59,6 +60,9 @@ pictures: $(VENV)/.ready
 
 memory-tests: $(VENV)/.ready
 	$(VENV)/bin/python examples/federated/matrix.py $(ARGS)
+
+bench-attach: $(VENV)/.ready
+	$(VENV)/bin/python bench/attach_torture.py --cycles 200 --kills 100 --write docs/attach-safety.md $(ARGS)
 
 clean:
 	rm -rf $(VENV) $(DEMO_VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .leakaudit_cache

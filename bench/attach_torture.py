@@ -1,6 +1,7 @@
 """Attach to a busy interpreter again and again, and count what breaks.
 
     python bench/attach_torture.py --cycles 200 --python /path/to/python3.9 --main-state join
+    python bench/attach_torture.py --cycles 200 --kills 100 --python ... --write docs/attach-safety.md
 
 The target: five threads that allocate, hash and check what they allocated, with the main thread as one of them, or
 waiting for them. Every cycle places code that starts a thread of its own and walks the heap three times, as the
@@ -10,19 +11,26 @@ agent does. Prints one row per target; exits 1 when a cycle failed or the target
 from __future__ import annotations
 
 import argparse
+import os
+import platform
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from leakaudit.errors import AttachError
 from leakaudit.runtime.attach import ladder, preflight
+from leakaudit.runtime.attach.injector import Injection
 
+STATES = ("computing", "join", "sleep")
+BEGIN, END = "<!-- torture: begin -->", "<!-- torture: end -->"
 TARGET = """
 import sys, threading, time, zlib, os
 state = sys.argv[1]
@@ -73,17 +81,50 @@ _thread.start_new_thread(work, ())
 """
 
 
+class Target:
+    """One busy interpreter."""
+
+    def __init__(self, python: str, state: str) -> None:
+        self._process = subprocess.Popen(
+            (python, "-c", TARGET, state),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.pid = self._process.pid
+        assert self._process.stdout is not None
+        self._process.stdout.readline()
+
+    @property
+    def alive(self) -> bool:
+        """Tell whether it has not ended."""
+        return self._process.poll() is None
+
+    def end(self) -> str:
+        """Let it check itself and end; returns what was wrong, or an empty string."""
+        try:
+            output, complaint = self._process.communicate("\n", timeout=60)
+        except subprocess.TimeoutExpired:
+            return "target: hung"
+        if (self._process.returncode, output.split(), complaint) == (0, ["moved", "6"], ""):
+            return ""
+        return f"target: exit {self._process.returncode}, {output!r}, {complaint[-300:]!r}"
+
+    def close(self) -> None:
+        """End it by force."""
+        self._process.kill()
+        self._process.wait()
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """What the cycles on one target came to."""
 
     python: str
     state: str
-    method: str
     cycles: int
-    done: int
     errors: tuple[str, ...]
-    healthy: bool
     modes: dict[str, int]
     latencies_ms: tuple[float, ...]
     stops_ms: tuple[float, ...]
@@ -92,66 +133,73 @@ class Row:
     @property
     def ok(self) -> bool:
         """Tell whether nothing at all went wrong."""
-        return self.healthy and self.done == self.cycles and not self.errors
+        return len(self.latencies_ms) == self.cycles and not self.errors
+
+    def __str__(self) -> str:
+        modes = ", ".join(f"{mode} {count}" for mode, count in sorted(self.modes.items()))
+        return (
+            f"| {self.python} | {self.state} | {len(self.latencies_ms)}/{self.cycles} | {modes} "
+            f"| {quantiles(self.latencies_ms)} | {quantiles(self.stops_ms)} | {self.rss_grown_kib:+} KiB |"
+        )
+
+
+HEADER = (
+    "| target | main | cycles ok | modes | latency p50/p95/max ms | stop p50/p95/max ms | RSS after cycle 10 |\n"
+    "|---|---|---|---|---|---|---|"
+)
 
 
 def torture(python: str, state: str, method: str, cycles: int, limit_s: float) -> Row:
     """Run the cycles on one fresh target; stops early after `limit_s` or three errors."""
-    process = subprocess.Popen(
-        (python, "-c", TARGET, state),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    latencies: list[float] = []
-    stops: list[float] = []
+    target = Target(python, state)
     errors: list[str] = []
-    modes: dict[str, int] = {}
+    injections: list[Injection] = []
+    rss = grown = 0
     try:
-        assert process.stdout is not None
-        process.stdout.readline()
         ends = time.monotonic() + limit_s
-        rss = 0
         with tempfile.TemporaryDirectory() as folder:
             mark = Path(folder) / "mark"
             source = AGENT.replace("MARK", repr(str(mark))).encode()
             for cycle in range(1, cycles + 1):
-                if time.monotonic() > ends or len(errors) >= 3 or process.poll() is not None:
+                if time.monotonic() > ends or len(errors) >= 3 or not target.alive:
                     break
                 try:
-                    target = preflight.inspect(process.pid)
-                    injector = ladder.choose(target, method)
-                    injection = injector.inject(target, source, lambda: size(mark) >= len(latencies) + 1, 30)
+                    injections.append(attach(target.pid, method, source, mark))
                 except AttachError as error:
                     errors.append(str(error))
-                    continue
-                latencies.append(injection.latency_ms)
-                stops.extend(injection.stops_ms)
-                modes[injection.mode] = modes.get(injection.mode, 0) + 1
                 if cycle == 10:
-                    rss = rss_kib(process.pid)
+                    rss = rss_kib(target.pid)
+            if target.alive:
+                grown = rss_kib(target.pid) - rss if rss else 0
             # A second run of the same code would show here.
-            grown = rss_kib(process.pid) - rss if process.poll() is None else 0
-            runs = size(mark)
-        output, complaint = process.communicate("\n", timeout=60)
-    except subprocess.TimeoutExpired:
-        output, complaint, runs, grown = "hung", "", -1, 0
+            if size(mark) != len(injections):
+                errors.append(f"{size(mark)} runs of {len(injections)} injections")
+        errors += filter(None, [target.end()])
     finally:
-        process.kill()
-        process.wait()
-    healthy = (
-        process.returncode == 0
-        and output.split() == ["moved", "6"]
-        and not complaint
-        and runs == len(latencies)
-    )
-    if not healthy:
-        errors.append(f"target: exit {process.returncode}, {output!r}, {complaint[-300:]!r}, {runs} runs")
+        target.close()
     return Row(
-        Path(python).parent.parent.name, state, method, cycles, len(latencies), tuple(errors), healthy, modes,
-        tuple(latencies), tuple(stops), grown,
-    )  # fmt: skip
+        name_of(python),
+        state,
+        cycles,
+        tuple(errors),
+        dict(Counter(injection.mode for injection in injections)),
+        tuple(injection.latency_ms for injection in injections),
+        tuple(stop for injection in injections for stop in injection.stops_ms),
+        grown,
+    )
+
+
+def attach(pid: int, method: str, source: bytes, mark: Path) -> Injection:
+    """Place the code once and wait until it has run."""
+    target = preflight.inspect(pid)
+    before = size(mark)
+    return ladder.choose(target, method).inject(target, source, lambda: size(mark) > before, 30)
+
+
+def name_of(python: str) -> str:
+    """Return an interpreter's version."""
+    done = subprocess.run((python, "-V"), capture_output=True, text=True, check=True)
+    return done.stdout.split()[1]
 
 
 def size(mark: Path) -> int:
@@ -176,28 +224,47 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cycles", type=int, default=100)
     parser.add_argument("--python", action="append", help="interpreter of the target; may be repeated")
-    parser.add_argument("--main-state", action="append", choices=("computing", "join", "sleep"))
+    parser.add_argument("--main-state", action="append", choices=STATES)
+    parser.add_argument(
+        "--kills", type=int, default=0, help="controllers to kill afterwards, for each target"
+    )
+    parser.add_argument("--write", type=Path, metavar="PAGE", help="put the tables into a page")
     parser.add_argument("--method", default="auto")
     parser.add_argument("--limit", type=float, default=300, help="seconds per target")
     options = parser.parse_args()
-    print(
-        "| target | main | cycles ok | modes | latency p50/p95/max ms | stop p50/p95/max ms | RSS after cycle 10 |"
-    )
-    print("|---|---|---|---|---|---|---|")
+    lines = [HEADER]
+    print(HEADER)
     ok = True
     for python in options.python or [sys.executable]:
         for state in options.main_state or ["computing", "join"]:
             row = torture(python, state, options.method, options.cycles, options.limit)
-            modes = ", ".join(f"{mode} {count}" for mode, count in sorted(row.modes.items()))
-            print(
-                f"| {row.python} | {row.state} | {row.done}/{row.cycles} | {modes} | {quantiles(row.latencies_ms)} "
-                f"| {quantiles(row.stops_ms)} | {row.rss_grown_kib:+} KiB |",
-                *row.errors,
-                sep="\n",
-                flush=True,
-            )
             ok &= row.ok
+            lines += [str(row), *row.errors]
+            print(row, *row.errors, sep="\n", flush=True)
+    if options.kills:
+        import attach_kills
+
+        lines += ["", attach_kills.HEADER]
+        print(attach_kills.HEADER)
+        for python in options.python or [sys.executable]:
+            for state in options.main_state or ["computing", "join"]:
+                killed = attach_kills.kill_controllers(python, state, options.method, options.kills)
+                ok &= killed.ok
+                lines += [str(killed), *killed.complaints]
+                print(killed, *killed.complaints, sep="\n", flush=True)
+    if options.write:
+        put(
+            options.write,
+            "\n".join([f"{date.today()}, {platform.machine()}, {os.cpu_count()} processors.", "", *lines]),
+        )
     return 0 if ok else 1
+
+
+def put(page: Path, text: str) -> None:
+    """Replace what stands between the marks of a page."""
+    before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
+    _, _, after = rest.partition(END)
+    page.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":
