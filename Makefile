@@ -6,7 +6,7 @@ DEMO_VENV := .venv-demo
 VENV := .venv
 export PYTHON
 
-.PHONY: help demo test format accuracy bench-scan pictures memory-tests clean check check-format check-lint check-types check-rule-types check-self
+.PHONY: help demo test format accuracy bench-scan bench-attach pictures memory-tests clean check check-format check-lint check-types check-rule-types check-self
 
 help:
 	@echo 'make demo    audit a leaking federated server, live, on this machine'
