@@ -1,6 +1,6 @@
 """The memory test: each job with cleaning up never, every 5 rounds and every round, with and without fewer arenas.
 
-    python examples/federated/matrix.py                      # FedAvg, SCAFFOLD, Cyclic and Swarm: about two minutes
+    python examples/federated/matrix.py                      # all four: about a minute on an idle machine
     python examples/federated/matrix.py fedavg --repeat 3
     python examples/federated/matrix.py --keep out/ --pictures docs/pictures/
 
