@@ -867,7 +867,7 @@ def candidates(probe: Probe, finder: Finder) -> Iterator[Any]:
             holder = ref()
             if holder is not None:
                 yield from FROM_OBJECT[probe.kind](probe, holder)
-    else:
+    elif probe.kind in FROM_OBJECT:
         for holder in finder.named(probe):
             yield from FROM_OBJECT[probe.kind](probe, holder)
 
