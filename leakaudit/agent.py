@@ -185,7 +185,10 @@ def _answer(visitor: _socket.socket) -> bytes:
     from json import dumps, loads
 
     request = loads(text)
-    answer = _start(request["directory"], loads) if request["do"] == "start" else _describe()
+    try:
+        answer = _start(request["directory"], loads) if request["do"] == "start" else _describe()
+    except OSError as error:  # such as a user who may not read what we are made of
+        answer = {"error": str(error)}
     return (dumps(answer) + "\n").encode()
 
 

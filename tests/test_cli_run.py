@@ -172,6 +172,33 @@ def test_program_has_the_terminal_and_ctrl_c_reaches_it() -> None:
             os.waitpid(pid, 0)
 
 
+def test_suspended_program_gives_the_terminal_back_and_goes_on() -> None:
+    code = "print('READY', flush=True); print('went on with', input(), flush=True)"
+    pid, terminal = on_a_terminal([*RUN, "--", sys.executable, "-c", code])
+    try:
+        assert b"READY" in read_until(terminal, b"READY")
+        os.write(terminal, b"\x1a")
+        deadline = time.monotonic() + 20
+        while state_of(pid) != "T" and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert state_of(pid) == "T"
+        assert os.tcgetpgrp(terminal) == pid
+        os.kill(pid, signal.SIGCONT)
+        os.write(terminal, b"this\n")
+        assert b"went on with this" in read_until(terminal, b"exit code 0")
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+        pid = 0
+    finally:
+        os.close(terminal)
+        if pid:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+
+
+def state_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
 def test_audit_names_the_leak_below_a_shell_and_makes_1_of_exit_code_0(tmp_path: Path) -> None:
     target, session, report = tmp_path / "target.py", tmp_path / "run.jsonl", tmp_path / "report.json"
     target.write_text(LEAK)

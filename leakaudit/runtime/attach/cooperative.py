@@ -123,7 +123,7 @@ def _ask(pid: int, namespace_pid: int, **request: str) -> dict[str, Any] | None:
         return None
     answer = json.loads(text)
     if "error" in answer:
-        raise AttachError(f"process {pid} lets nobody in: {answer['error']}", "come as its user or as root")
+        raise AttachError(f"process {pid} lets us not in: {answer['error']}", "come as its user or as root")
     if answer["version"] != leakaudit.__version__:
         raise AttachError(
             f"process {pid} runs leakaudit {answer['version']}, and this is {leakaudit.__version__}",
