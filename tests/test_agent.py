@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import asyncio
+import atexit
 import collections
 import gc
 import json
@@ -21,6 +22,7 @@ from hypothesis import strategies as st
 from runtime_target import as_line as probe_line
 from runtime_target import finding
 
+from leakaudit.findings.model import ProbeKind
 from leakaudit.runtime import agent
 from leakaudit.runtime.channel import as_line
 
@@ -283,6 +285,56 @@ def test_tasks_by_their_coroutine(module):
         return row
 
     assert asyncio.run(main())["entries"] == 4
+
+
+def test_a_name_in_every_thread(module):
+    module.local, stop, ready = threading.local(), threading.Event(), threading.Barrier(3)
+
+    def work():
+        module.local.cache = {1: 1, 2: 2}
+        ready.wait()
+        stop.wait()
+
+    running = [threading.Thread(target=work) for _ in range(2)]
+    for thread in running:
+        thread.start()
+    ready.wait()
+    try:
+        row = look_up("module-attribute", "local.cache")
+        assert (row["holders"], row["entries"]) == (2, 4)
+    finally:
+        stop.set()
+        for thread in running:
+            thread.join()
+
+
+def test_exit_functions(module):
+    before = look_up("exit-functions", "", "work")["entries"]
+    atexit.register(print)
+    try:
+        assert look_up("exit-functions", "", "work")["entries"] == before + 1
+    finally:
+        atexit.unregister(print)
+
+
+def test_finalizers_by_what_they_call(module):
+    fill(module, "class Upload:\n    def remove(self): ...\n    @staticmethod\n    def forget(): ...")
+    uploads = [module.Upload() for _ in range(3)]
+    made = [weakref.finalize(upload, upload.forget) for upload in uploads]
+    assert look_up("finalizers", "Upload.forget", "Upload")["entries"] == 3
+    assert look_up("finalizers", "Upload.remove", "Upload")["entries"] == 0
+    for finalizer in made:
+        finalizer.detach()
+
+
+@pytest.mark.parametrize("kind", [kind.value for kind in ProbeKind])
+def test_values_of_every_kind_can_be_asked_for(module, kind):
+    fill(module, "class Upload: ...\ndef work(): ...")
+    finder = agent.Finder(agent.Ledger(1000.0))
+    finder.index()
+    for name in ("Upload", "work"):
+        probe = agent.Probe(probe_line(0, finding(kind, "items", name, PATH, NAME)))
+        assert isinstance(list(agent.values(probe, finder)), list)
 
 
 def test_threads_by_their_target(module):

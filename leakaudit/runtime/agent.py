@@ -873,13 +873,27 @@ def candidates(probe: Probe, finder: Finder) -> Iterator[Any]:
 
 
 def follow(value: Any, path: str) -> Iterator[Any]:
-    """Yield what a dotted path of plain attributes leads to."""
+    """Yield what a dotted path of plain attributes leads to; of a `threading.local`, what it is in every thread."""
+    name, _, rest = path.partition(".")
+    if not name:
+        yield value
+        return
+    if inherits(type(value), _thread._local):
+        for names in thread_names(value):
+            if name in names:
+                yield from follow(names[name], rest)
+        return
     try:
-        for name in filter(None, path.split(".")):
-            value = attribute(value, name)
+        value = attribute(value, name)
     except (LookupError, AttributeError):
         return
-    yield value
+    yield from follow(value, rest)
+
+
+def thread_names(local: Any) -> list[Any]:
+    """Return the dicts in which a `threading.local` keeps the names of each thread."""
+    tables = [item for item in gc.get_referents(local) if type(item) is dict]
+    return [names for table in tables for names in children(table, dict, MAX_NESTED) if type(names) is dict]
 
 
 def follow_module(module: str, path: str) -> Iterator[Any]:

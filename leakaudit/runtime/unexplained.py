@@ -20,6 +20,7 @@ LEAST_GAIN = 50
 LEAST_ENTRIES = 5  # of a container with a name that rose throughout
 FEW, GREW_BY = 8, 0.05  # entries, and part of those that were there, where only the ends were seen
 MOST = 8
+_WEAK = ("weakref.", "_weakrefset.")  # what these hold, somebody else keeps alive
 
 
 class Rank(IntEnum):
@@ -81,7 +82,7 @@ def unexplained(
         named = _tell_named(item, span, watched)
         if named is not None:
             kept.append((Rank.POPULATION if item["population"] else Rank.CONTAINER, named))
-    kept.sort(key=lambda pair: (pair[0], -(pair[1].bytes_per_s or 0.0)))
+    kept.sort(key=lambda pair: (pair[0] or pair[1].symbol.startswith(_WEAK), -(pair[1].bytes_per_s or 0.0)))
     return tuple(item for _, item in kept[:MOST])
 
 
