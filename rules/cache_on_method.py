@@ -151,7 +151,7 @@ class CacheOnMethod(Rule):
                 "equality",
                 "by value",
                 "equal instances share an entry: a value, whose cache is deliberate",
-                -5 if limit else -3,
+                -6 if limit else -3,
             )
         clearing = emptied(project, cached.function.name)
         if clearing is not None:

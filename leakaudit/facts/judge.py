@@ -55,6 +55,7 @@ _ONCE_PER = re.compile(
 )
 #: Through other objects, whose uses are not kept, it may be read as well as written.
 _OWN = ("i:", "c:", "m:", "d:", "x:")
+_COMMANDS = frozenset({"cli", "commands", "scripts"})
 _SEQUENCES = ("list", "deque", "queue", "buffer")
 
 
@@ -141,11 +142,20 @@ def _weigh(project: Project, subject: Subject, site: Seen, lifetime: Answer, cle
         _evidence("context", context, CONTEXT),
         _evidence("key", key, KEY),
         Evidence("cleanup", cleanup.grade, cleanup.reason, CLEANUP[cleanup.grade], _place(cleanup)),
+        *_program(project, subject),
         *_extras(subject, site, key, shared),
         *_sibling(project, subject, site, cleanup),
         *_fresh_registration(project, subject, site, context),
     ]
     return Growth(subject, site, lifetime, context, key, cleanup, tuple(evidence))
+
+
+def _program(project: Project, subject: Subject) -> Iterator[Evidence]:
+    folders = set(project.module_name(subject.path).split(".")[:-1])
+    if folders & _COMMANDS or any(
+        base.endswith("Command") for base in project.base_names(Place(subject.path, subject.cls))
+    ):
+        yield Evidence("program", "command", "belongs to a command, whose process ends with it", -2)
 
 
 def _extras(subject: Subject, site: Seen, key: Answer, shared: bool) -> Iterator[Evidence]:

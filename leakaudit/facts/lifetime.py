@@ -169,7 +169,8 @@ class Lifetimes:
         if any(a.value == "keyed" for a in answers):
             return next(a for a in answers if a.value == "keyed")
         tail = words(name)[-1:]
-        held = next((a for a in answers if a.value in ("unseen", "likely-long")), None)
+        kept = ("unseen", "likely-long", "unknown") if self._is_kept(place) else ("unseen", "likely-long")
+        held = next((a for a in answers if a.value in kept), None)
         if tail and tail[-1] in _SHORT_WORDS and held is not None:
             return Answer("unseen", f"a `{name}` is kept by its owner; {held.reason}", held.path, held.line)
         if tail and tail[-1] in _SHORT_WORDS:
@@ -190,6 +191,11 @@ class Lifetimes:
                 cls.line,
             )
         return Answer("unknown", f"nothing tells how long a `{name}` lives", place.path, cls.line)
+
+    def _is_kept(self, place: Place) -> bool:
+        """Whether every instance that is seen to be made goes into an attribute."""
+        sites = self._project.constructions.get(place, ())
+        return bool(sites) and all(call.usage.startswith("store:i:") for _, call in sites)
 
     def _is_thread(self, place: Place) -> bool:
         return bool(self._project.base_names(place) & _THREAD_BASES)

@@ -69,6 +69,8 @@ def returned_by(
     project: Project, path: str, func: int, function: Function, hops: int = _HOPS
 ) -> Resource | None:
     """Return the resource that a function makes and returns."""
+    if any(tag.endswith(("get_running_loop", "get_event_loop")) for tag in function.returns):
+        return None
     for tag in function.returns:
         if tag.startswith(("param:", "attr:", "bound:")):
             return None  # it hands out something that was there before

@@ -165,6 +165,9 @@ class Subscriptions:
         text = rest.rpartition(".")[0]
         if call.receiver[:1] == ("self",):
             return Answer("self", "the instance registers with itself", path, call.line)
+        if scope == "x" and len(call.args) > 1 and call.args[0].startswith(("param:", "local:")):
+            name = call.args[0].split(":")[1].partition("|")[0]
+            return self._parameter(path, call, function, name)  # `event.listen(target, "close", f)`
         if scope == "x" and self._project.callee(call.callee, path, call.func) is None:
             return Answer("global", f"`{rest}` belongs to the whole process", path, call.line)
         if scope == "m" and "." in rest:
