@@ -100,7 +100,14 @@ def test_a_failed_run_is_told_and_not_averaged() -> None:
     outcome = outcomes(found, runs, Reading())[1]
     assert [run.repeat for run in outcome.runs] == [1]
     assert outcome.median("peak") < 60 * MIB
-    assert [failure.ending.told for failure in outcome.failures] == ["ended with exit code 3"]
+    assert [failure.told for failure in outcome.failures] == ["ended with exit code 3"]
+
+
+def test_a_run_too_short_to_be_sampled_is_told() -> None:
+    unseen = Recording("MODE=a", 1, (), Ending(0, 0.01), usable=False)
+    (outcome,) = outcomes(settings("MODE=a"), [unseen], Reading())
+    assert (outcome.runs, outcome.failures) == ((), (unseen,))
+    assert unseen.told == "ended with exit code 0 before it could be sampled"
 
 
 def test_effects_hold_everything_else_equal() -> None:

@@ -224,7 +224,7 @@ def _draw(path: Path, title: str, found: Sequence[Outcome]) -> None:
 def _why(recordings: Sequence[Recording]) -> str:
     first = recordings[0]
     said = f"; it said: {first.ending.last_words}" if first.ending.last_words else ""
-    return f"the first {first.ending.told}{said}"
+    return f"the first {first.told}{said}"
 
 
 def _show(request: Request, found: Sequence[Outcome], checks: Sequence[Check]) -> None:

@@ -141,7 +141,7 @@ def _rate(rate: Rate) -> str:
 
 def _failures(outcomes: Sequence[Outcome], width: int, style: Style) -> Iterator[str]:
     for outcome in outcomes:
-        alike = Counter((failure.ending.told, failure.ending.last_words) for failure in outcome.failures)
+        alike = Counter((failure.told, failure.ending.last_words) for failure in outcome.failures)
         for (how, said), count in alike.items():
             told = f"{outcome.setting.name}: {units.count(count, 'run')} left out, {how}"
             first = style.paint("failed", "red", "bold")
@@ -213,8 +213,7 @@ def _outcome_json(outcome: Outcome) -> dict[str, Any]:
         for run in outcome.runs
     ]
     failures = [
-        {"repeat": f.repeat, "how": f.ending.told, "last_words": f.ending.last_words}
-        for f in outcome.failures
+        {"repeat": f.repeat, "how": f.told, "last_words": f.ending.last_words} for f in outcome.failures
     ]
     return {
         "setting": dict(outcome.setting.values),

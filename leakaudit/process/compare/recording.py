@@ -65,6 +65,11 @@ class Recording:
     ending: Ending
     usable: bool = True
 
+    @property
+    def told(self) -> str:
+        """How it ended, in words."""
+        return self.ending.told if self.snapshots else f"{self.ending.told} before it could be sampled"
+
 
 class Writer:
     """Writes one run's file, line by line."""
