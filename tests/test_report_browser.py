@@ -137,6 +137,17 @@ def test_filters(opened: Opener) -> None:
         assert shown(page) == everything
 
 
+def test_a_long_list_starts_with_what_a_reader_came_for(opened: Opener) -> None:
+    quiet = next(f for f in RUNTIME.findings if f.symbol.endswith("maybe"))
+    many = tuple(replace(quiet, symbol=f"m.quiet{n}") for n in range(30))
+    with opened(render(replace(RUNTIME, findings=(*RUNTIME.findings, *many)), VIEW)) as page:
+        assert page.locator("#shown").inner_text() == "3 of 35"
+        page.get_by_role("checkbox", name="not growing").check()
+        assert page.locator("#shown").inner_text() == "34 of 35"
+    with opened(render(replace(RUNTIME, findings=many), VIEW)) as page:
+        assert page.locator("#shown").inner_text() == "30 of 30"
+
+
 def test_cards_open_by_key_and_all_at_once(opened: Opener) -> None:
     with opened(render(SCAN, VIEW)) as page:
         second = page.locator(".card").nth(1)

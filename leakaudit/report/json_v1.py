@@ -58,6 +58,8 @@ def document(report: Report) -> Json:
     }
     if report.runtime:
         result["runtime"] = _runtime(report.runtime)
+    if report.processes:
+        result["processes"] = [document(process) for process in report.processes]
     return result
 
 
@@ -175,6 +177,7 @@ def _runtime(item: RuntimeAudit) -> Json:
         "unexplained": [_unexplained(part) for part in item.unexplained],
         "notes": list(item.notes),
         "ended_early": item.ended_early,
+        "host": item.host,
         "outlook": [_outlook(part) for part in item.outlook],
         "reclaimed": _reclaimed(item.reclaimed) if item.reclaimed else None,
     }

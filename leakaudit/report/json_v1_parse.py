@@ -60,6 +60,7 @@ def _report(item: _Json) -> Report:
         notes=tuple(item["notes"]),
         threshold=Confidence(summary["threshold"]),
         fixed=tuple(map(_finding, item.get("fixed", ()))),
+        processes=tuple(map(_report, item.get("processes", ()))),
     )
 
 
@@ -162,6 +163,7 @@ def _runtime(item: _Json) -> RuntimeAudit:
         ended_early=item["ended_early"],
         outlook=tuple(Outlook(**part) for part in item.get("outlook", ())),
         reclaimed=Reclaimed(**item["reclaimed"]) if item.get("reclaimed") else None,
+        host=item.get("host", ""),
     )
 
 

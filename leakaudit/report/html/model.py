@@ -110,7 +110,16 @@ class Page:
         """Return how many cards have each value of status, confidence or rule, in their order."""
         return tuple(Counter(getattr(card, what) for card in self.cards).items())
 
+    @property
+    def folded(self) -> tuple[str, ...]:
+        """The statuses that the filters leave out at first: in a long list, what nobody came for."""
+        rest = [card for card in self.cards if card.status not in CLEARED]
+        return CLEARED if rest and len(self.cards) > LONG else ()
 
+
+#: A list longer than this starts without what is cleared or could not be looked up.
+LONG = 15
+CLEARED = (Status.NOT_GROWING.value, Status.UNRESOLVED.value)
 #: Findings that are open when the page is: the one that a reader came for.
 MOST_OPEN = 1
 

@@ -51,7 +51,12 @@
     form.hidden = false;
     form.addEventListener("input", filter);
     form.addEventListener("submit", (event) => event.preventDefault());
-    byId("reset").addEventListener("click", () => { form.reset(); filter(); form.elements.text.focus(); });
+    byId("reset").addEventListener("click", () => {
+      form.reset();
+      find("input[type=checkbox]", form).forEach((box) => { box.checked = true; });
+      filter();
+      form.elements.text.focus();
+    });
     const unfold = byId("unfold");
     unfold.addEventListener("click", () => {
       const open = unfold.textContent === "Open all";
