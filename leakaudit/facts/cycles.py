@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from leakaudit.facts.answers import words
+from leakaudit.facts.context_chains import context_chains
 from leakaudit.facts.endings import ENDS, Endings
 from leakaudit.facts.linked import Place
 from leakaudit.facts.links import Link, is_own_method
@@ -42,6 +43,7 @@ class Cycles:
             yield from self._in_containers(path)
             yield from self._through_calls(path)
         yield from Ties(self._project, self._endings)
+        yield from context_chains(self._project)
 
     # -- the links --------------------------------------------------------------------------------------------------
 

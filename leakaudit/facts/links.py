@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Link:
     """One way back: `holder` (a class, or a function for a local) reaches itself through `name`.
 
-    `kind` is container, child, opaque, wrapper, pair, method or closure; `cues` are (what, weight) pairs that make it matter.
+    `kind` is container, child, opaque, wrapper, pair, method, context or closure; `cues` are (what, weight) pairs that make it matter.
     """
 
     path: str
