@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from leakaudit.facts.subscriptions import Subscription, Subscriptions
+from leakaudit.facts.subscriptions import Subscription, subscriptions
 from leakaudit.findings import Confidence, Evidence, Location, Probe, ProbeKind, Related
 from leakaudit.scan.rule import Rule, Suspect
 
@@ -85,7 +85,7 @@ class BoundMethodRegistered(Rule):
     def suspects(self, project: Project) -> Iterator[Suspect]:
         """Yield the registrations that pin an instance; one for each function that registers."""
         grouped: dict[tuple[str, int], list[Subscription]] = {}
-        for item in Subscriptions(project):
+        for item in subscriptions(project):
             if (
                 item.pins is not None
                 and item.undone.value == "no"

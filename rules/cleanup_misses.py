@@ -106,7 +106,9 @@ class CleanupMisses(ContainerRule):
             symbol=f"{project.module_name(item.path)}.{item.cls.name}.{ending.name}",
             message=f"`{ending.name}` ends the object, but leaves it where `{name}` put it",
             evidence=(
-                Evidence("cleanup", "path", f"another method takes it out, `{ending.name}` does not", 3, taken),
+                Evidence(
+                    "cleanup", "path", f"another method takes it out, `{ending.name}` does not", 3, taken
+                ),
             ),
             related=(
                 Related(Location(item.path, ending.line, ending.column), f"`{ending.name}` forgets it"),

@@ -67,7 +67,11 @@ class HandlerRegistryNeverCleared(ContainerRule):
     def takes(self, project: Project, subject: Subject, growth: Growth) -> bool:
         """Take the registries of callables."""
         registered = growth.site.event.op == Op.GROW
-        return registered and holds_callables(subject) and growth.cleanup.grade in ("none", "by-name", "clear-only")
+        return (
+            registered
+            and holds_callables(subject)
+            and growth.cleanup.grade in ("none", "by-name", "clear-only")
+        )
 
     def message(self, growth: Growth) -> str:
         """Name the registry."""

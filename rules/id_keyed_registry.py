@@ -75,7 +75,9 @@ class IdKeyedRegistry(ContainerRule):
         origins = event.key_origins if event.key else event.value_origins
         if "id" not in origins[:2] or _DEFINITIONS.search(event.key or event.value):
             return False
-        return not (event.value and f"id({event.value})" == event.key)  # its own value keeps it: no address outlives it
+        return not (
+            event.value and f"id({event.value})" == event.key
+        )  # its own value keeps it: no address outlives it
 
     def suspects(self, project: Project) -> Iterator[Suspect]:
         """Yield the growing containers; sure only of those that grow per event."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from leakaudit.facts.linked import Place
 from leakaudit.facts.model import Flag
-from leakaudit.facts.subscriptions import Subscription, Subscriptions
+from leakaudit.facts.subscriptions import Subscription, subscriptions
 from leakaudit.findings import Confidence, Evidence, Location, Probe, ProbeKind, Related
 from leakaudit.scan.rule import Rule, Suspect
 
@@ -84,7 +84,7 @@ class RegisteredPerCall(Rule):
 
     def suspects(self, project: Project) -> Iterator[Suspect]:
         """Yield the registrations that are repeated; those that pin a short-lived instance are LA202's."""
-        for item in Subscriptions(project):
+        for item in subscriptions(project):
             if (
                 item.undone.value == "no"
                 and item.source.value not in ("self", "own")

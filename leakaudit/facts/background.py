@@ -111,7 +111,9 @@ def _frequency(project: Project, path: str, func: int, flags: int) -> Evidence:
     context = project.contexts.of_function(path, func)
     function = project.function(path, func)
     if function is not None and function.name in _SERVES and context.value == "likely-event":
-        return Evidence("context", "serving", f"`{function.name}` is named like what runs as long as its object", 0)
+        return Evidence(
+            "context", "serving", f"`{function.name}` is named like what runs as long as its object", 0
+        )
     return Evidence("context", context.value, context.reason, judge.CONTEXT[context.value])
 
 

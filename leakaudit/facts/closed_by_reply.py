@@ -39,7 +39,9 @@ def _judge(
     ends = teardowns(project, cls)
     if not closers or maker is None or not all(_is_callback(cls.name, f, methods) for f in closers):
         return None
-    busy = next((f for f in (project.function(*at) for at in ends.values()) if f is not None and _ends(f)), None)
+    busy = next(
+        (f for f in (project.function(*at) for at in ends.values()) if f is not None and _ends(f)), None
+    )
     if busy is None or any(_mentions(f, cls.name, attribute) for f in methods if is_teardown(f.name)):
         return None
     name = closers[0].name
@@ -77,6 +79,6 @@ def _ends(function: Function) -> bool:
 
 def _mentions(function: Function, cls: str, attribute: str) -> bool:
     own = f"i:{cls}.{attribute}"
-    return any(name == own or name.startswith(f"{own}.") for name in (*function.calls, *function.refs)) or any(
-        name in ("b:vars", "b:getattr") for name in function.calls
-    )
+    return any(
+        name == own or name.startswith(f"{own}.") for name in (*function.calls, *function.refs)
+    ) or any(name in ("b:vars", "b:getattr") for name in function.calls)

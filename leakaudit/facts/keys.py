@@ -85,7 +85,9 @@ def _domain(text: str, tags: tuple[str, ...]) -> Answer:
     if any(tag == "id" for tag in tags):
         code = next((tag for tag in tags if _is_code(tag)), "")
         if code:
-            return Answer("likely-finite", f"the key `{text}` is the `id()` of code: as much as the program has")
+            return Answer(
+                "likely-finite", f"the key `{text}` is the `id()` of code: as much as the program has"
+            )
         return Answer("identity", f"the key `{text}` holds an `id()`, new for every object")
     solid = [tag for tag in tags if not tag.startswith("local:")]
     if tags[0] == "type" or (

@@ -28,10 +28,10 @@ def deaf(project: Project) -> Iterator[Dropped]:
             continue
         told = _told(project.files[path], cls, attribute, target[1])
         starter = project.function(path, call.func)
-        if told is not None and starter is not None and not _waits(starter):
-            if (path, owner) not in seen:
-                seen.add((path, owner))
-                yield _dropped(project, path, call, target, attribute, told)
+        if told is None or starter is None or _waits(starter) or (path, owner) in seen:
+            continue
+        seen.add((path, owner))
+        yield _dropped(project, path, call, target, attribute, told)
 
 
 def _told(facts: FileFacts, cls: str, attribute: str, target: int) -> Call | None:
@@ -73,12 +73,18 @@ def _dropped(
 ) -> Dropped:
     run = project.function(*target)
     stopper = project.function(path, told.func)
-    assert run is not None and stopper is not None
+    assert run is not None
+    assert stopper is not None
     loop = told.callee.rpartition(".")[0].rpartition(".")[2]
     why = f"`{stopper.name}` tells it to stop only if `{loop}` is set, which the thread itself does when it gets there"
     evidence = (
         Evidence("end", "race", why, 2, Location(path, told.line, told.column)),
-        Evidence("handle", "dropped", f"`{stopper.name}` joins with a limit at most, and lets go of `{attribute}`", 1),
+        Evidence(
+            "handle",
+            "dropped",
+            f"`{stopper.name}` joins with a limit at most, and lets go of `{attribute}`",
+            1,
+        ),
     )
     return Dropped(
         path,

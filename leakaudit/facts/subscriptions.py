@@ -74,6 +74,14 @@ class Subscription:
         return f"guarded by `{guard}`" if guard else ""
 
 
+def subscriptions(project: Project) -> tuple[Subscription, ...]:
+    """Return the registrations of a project; found once, for all that ask."""
+    known: dict[str, tuple[Subscription, ...]] = project.__dict__.setdefault("_subscriptions", {})
+    if not known:
+        known[""] = tuple(Subscriptions(project))
+    return known[""]
+
+
 class Subscriptions:
     """Finds them in one project; keeps what it looked up."""
 
