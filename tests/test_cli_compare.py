@@ -67,7 +67,7 @@ def test_expectations_that_are_met(job: Path, tmp_path: Path) -> None:
 def test_an_expectation_that_is_not_met_is_exit_1_and_says_what_was_seen(job: Path) -> None:
     result = compare("--every", "10ms", "--expect", "spiky", "--", sys.executable, str(job), "0", "run")
     assert result.exit_code == 1
-    assert re.search(r"failed  spiky  \[as it is\]: .+ in 1 of 1 \(.+\)", result.output)
+    assert re.search(r"failed spiky \[as it is\]: .+ in 1 of 1 \(.+\)", said(result))
     assert "0 of 1 expectation met" in result.output
 
 
