@@ -221,12 +221,12 @@ def interpreters(versions: Sequence[str]) -> dict[str, str]:
     return {version: found[version] for version in versions if version in found}
 
 
-def put(page: Path, text: str) -> None:
+def put(page: Path, text: str, marks: tuple[str, str] = (BEGIN, END)) -> None:
     """Replace what lies between the marks of a page."""
-    before, begin, rest = page.read_text(encoding="utf-8").partition(BEGIN)
-    _, end, after = rest.partition(END)
+    before, begin, rest = page.read_text(encoding="utf-8").partition(marks[0])
+    _, end, after = rest.partition(marks[1])
     if not begin or not end:
-        raise SystemExit(f"{page} lacks the marks {BEGIN} and {END}")
+        raise SystemExit(f"{page} lacks the marks {marks[0]} and {marks[1]}")
     page.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")
 
 

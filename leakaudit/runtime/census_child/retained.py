@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 DEEP_LIMIT = 50_000  # objects that pympler has time for
 MOST_PARTS = 500
 ESTIMATED = 200  # containers of one probe that stand for all
-COLLECTED, HEAP_TYPE = 1 << 14, 1 << 9  # of a type's flags
+COLLECTED, MANAGED_DICT = 1 << 14, 1 << 4  # of a type's flags
 
 
 #: Objects that the census itself holds, and how often.
@@ -218,10 +218,12 @@ def scale(kind: Any) -> tuple[Callable[[Any], int], int]:
         # Coroutines and other compiled types have no count of items where `object` looks for one.
         fixed = kind.__basicsize__
         return lambda _: fixed, more
-    if not kind.__flags__ & HEAP_TYPE or library["container"](kind) is not None:
+    if sys.version_info < (3, 11) or not kind.__flags__ & MANAGED_DICT:
         return base.__sizeof__, more
-    # The values of attributes lie beside the instance, of which its own size says nothing.
-    return lambda obj: base.__sizeof__(obj) + 8 * len(gc.get_referents(obj)), more
+    # Two words lie before such an instance; its attributes' values lie beside it. Its own size tells of neither.
+    if library["container"](kind) is not None:
+        return base.__sizeof__, more + 16
+    return lambda obj: base.__sizeof__(obj) + 8 * len(gc.get_referents(obj)), more + 24
 
 
 def long_name(kind: Any) -> str:
