@@ -150,6 +150,30 @@ def test_children_are_counted_and_none_is_left(tmp_path: Path, session: str, sec
     assert gone(int(log.read_text(encoding="utf-8")))
 
 
+DAEMON = """
+import os, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        print(os.getpid(), flush=True)
+        time.sleep(60)
+    os._exit(0)
+os.wait()
+time.sleep({seconds})
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux lets us adopt orphans")
+@pytest.mark.parametrize("seconds", [0.0, 0.4])
+def test_a_daemon_does_not_slip_away(tmp_path: Path, seconds: float) -> None:
+    script = tmp_path / "daemon.py"
+    script.write_text(DAEMON.format(seconds=seconds), encoding="utf-8")
+    folder = tmp_path / "kept"
+    compare("-o", str(folder), "--", sys.executable, str(script))
+    (log,) = folder.glob("*.log")
+    assert gone(int(log.read_text(encoding="utf-8")))
+
+
 def gone(pid: int) -> bool:
     """Whether a process ends within five seconds; init may take a moment to reap it."""
     for _ in range(500):

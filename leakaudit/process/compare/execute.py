@@ -11,6 +11,7 @@ from pathlib import Path
 
 from leakaudit.errors import UsageError
 from leakaudit.process.compare.matrix import Setting
+from leakaudit.process.compare.orphans import adopting
 from leakaudit.process.compare.recording import Ending, Snapshot
 from leakaudit.process.compare.tree import FIGURES, Tree, end
 
@@ -38,7 +39,7 @@ def execute(setting: Setting, limits: Limits, log: Path, record: Callable[[Snaps
 
     Nothing that it started is left when this returns or raises.
     """
-    with log.open("wb") as output:
+    with log.open("wb") as output, adopting():
         process = _start(setting, output.fileno())
         started = time.monotonic()
         tree = Tree(process.pid, FIGURES[limits.memory])

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from leakaudit.process import procfs
+from leakaudit.process.compare.orphans import reap
 from leakaudit.process.sample import Stat
 from leakaudit.process.sampler import Reader, system_reader
 from leakaudit.process.selection import descendants
@@ -37,7 +38,10 @@ FIGURES: dict[str, Figure] = {"rss": rss, "pss": pss}
 
 
 class Tree:
-    """Follows a process that leads a session, its descendants, and all others of the session."""
+    """Follows a process that leads a session, its descendants, all others of the session, and orphans that we adopted.
+
+    Every child of ours that started after the root counts as adopted: runs come one at a time.
+    """
 
     def __init__(self, root: int, figure: Figure = rss, reader: Reader | None = None) -> None:
         self._reader = reader or system_reader()
@@ -46,6 +50,7 @@ class Tree:
         self._known: dict[int, float] = {}
         self._found_at = float("-inf")
         stat = self._reader.stat(root)
+        self._since = stat.started if stat else float("inf")
         if stat:
             self._known[root] = stat.started
 
@@ -66,7 +71,9 @@ class Tree:
             pid for pid, started in self._known.items() if pid in table and table[pid].started == started
         }
         mates = {pid for pid in table if _session(pid) == self._root}  # whose parents may have gone unseen
-        found = alive | mates | set(descendants(alive | mates, table))
+        ours = {pid for pid, s in table.items() if s.parent == os.getpid() and s.started >= self._since}
+        roots = alive | mates | ours
+        found = roots | set(descendants(roots, table))
         self._known = {pid: table[pid].started for pid in found}
 
     def signal(self, number: int) -> None:
@@ -75,6 +82,11 @@ class Tree:
             if self._alive(pid):
                 with suppress(ProcessLookupError, PermissionError):
                     os.kill(pid, number)
+
+    @property
+    def adopted(self) -> tuple[int, ...]:
+        """All that are known but the root."""
+        return tuple(pid for pid in self._known if pid != self._root)
 
     @property
     def empty(self) -> bool:
@@ -87,7 +99,7 @@ class Tree:
 
 
 def end(tree: Tree, patience_s: float) -> None:
-    """End all of a tree: SIGTERM, a bounded wait, then SIGKILL."""
+    """End all of a tree: SIGTERM, a bounded wait, then SIGKILL. Reaps what we adopted; the root is its starter's."""
     tree.find()
     tree.signal(signal.SIGTERM)
     deadline = time.monotonic() + patience_s
@@ -95,6 +107,9 @@ def end(tree: Tree, patience_s: float) -> None:
         time.sleep(0.01)
     tree.find()
     tree.signal(signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
+    while not tree.empty and time.monotonic() < deadline + patience_s:
+        time.sleep(0.01)
+    reap(tree.adopted)
 
 
 def _session(pid: int) -> int | None:
