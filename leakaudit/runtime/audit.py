@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import platform
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -108,6 +109,7 @@ def begin(session: Session, pid: int, command: Sequence[str], options: Options) 
         version=1,
         tool=f"leakaudit {leakaudit.__version__}",
         started=time.time(),
+        host=platform.node(),
         pid=pid,
         command=" ".join(command),
         interval_s=options.pace_s,
@@ -313,7 +315,7 @@ class _Audit:
             "cpu_s": census.LIMIT_S,
             "light": False,
             "grew": [],
-            "most": census.MOST_OBJECTS,
+            "most": census.most_objects(self.target.pid),
         }
         if name == "first":
             for file, content in ({} if link.equipped else census.tools()).items():

@@ -15,7 +15,6 @@ from leakaudit.process import cgroup
 
 LIMIT_S = 60.0
 BYTES_PER_OBJECT = 300  # that the copy needs to find out what holds an object
-MOST_OBJECTS = 400_000  # that are looked at for sizes
 FORK_MS_PER_GIB = 30.0  # measured 8 to 27 ms; the copying of page tables, in which the target stands still
 UNSAFE = ("libcuda.so", "libcudart", "cygrpc", "libgrpc", "libibverbs", "libnccl")
 _OVERCOMMIT = Path("/proc/sys/vm/overcommit_memory")
