@@ -107,6 +107,18 @@ def test_charts_have_data(opened: Opener) -> None:
         ]
 
 
+def test_parts_are_piled_up(opened: Opener) -> None:
+    filled_from = """canvas => {
+        const {width, height} = canvas;
+        const {data} = canvas.getContext('2d').getImageData(width / 2, 0, 20, height);
+        const full = y => Array.from({length: 20}, (_, x) => data[(y * 20 + x) * 4 + 3]).every(alpha => alpha > 200);
+        for (let y = 0; y < height - 3; y += 1) if (full(y) && full(y + 1) && full(y + 2)) return y / height;
+    }"""
+    with opened(render(RUNTIME, VIEW)) as page:
+        # 40 MB and 63 MB together reach to the top; the larger alone would fill little more than the lower half.
+        assert page.locator(".chart canvas").first.evaluate(filled_from) < 0.25
+
+
 def test_a_plot_is_read_by_keys_and_its_lines_are_hidden_by_buttons(opened: Opener) -> None:
     with opened(render(RUNTIME, VIEW)) as page:
         plot = page.locator(".plot").nth(1)

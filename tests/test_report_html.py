@@ -188,6 +188,13 @@ def test_several_processes_share_a_card_for_each_finding() -> None:
     assert "2 processes" in render_all((RUNTIME, other), VIEW)
 
 
+def test_a_process_that_nobody_went_into_has_no_pauses() -> None:
+    assert RUNTIME.runtime is not None
+    outside = replace(RUNTIME, runtime=replace(RUNTIME.runtime, python="", method="passive"))
+    labels = [label for label, _ in page_of((outside,), VIEW).facts]
+    assert labels == ["heap growth", "watched", "method"]
+
+
 def test_a_comparison_is_panels_without_findings() -> None:
     lines = tuple(Line(name, ((0.0, 1.0), (1.0, 2.0))) for name in ("default", "MALLOC_ARENA_MAX=2"))
     page = Page("Two settings", panels=(Panel("", charts=(Chart("Memory", "bytes", lines, wide=True),)),))

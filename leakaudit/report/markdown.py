@@ -39,7 +39,8 @@ def _head(report: Report) -> Iterator[str]:
     yield from (f"## leakaudit: {len(report.confirmed)} confirmed in process {audit.pid}", "")
     if audit.command:
         yield from (code(audit.command), "")
-    yield f"Python {plain(audit.python)}, {plain(audit.method)}; {_watched(audit)}. {plain(runtime_summary(report))}."
+    how = f"Python {audit.python}, {audit.method}" if audit.python else audit.method
+    yield f"{plain(how)}; {_watched(audit)}. {plain(runtime_summary(report))}."
     yield ""
     if audit.ended_early:
         yield from (f"**Ended early:** {plain(audit.ended_early)}", "")

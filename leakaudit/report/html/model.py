@@ -189,6 +189,9 @@ def _process_facts(audit: RuntimeAudit) -> Iterable[Fact]:
     if growth is not None:
         yield "heap growth", f"{'+' if growth > 0 else ''}{units.size_rate(growth)}"
     yield "watched", f"{units.seconds(audit.duration_s)}, {units.count(audit.samples, 'sample')}"
+    if not audit.python:  # nobody went into the process
+        yield "method", audit.method
+        return
     yield "largest pause", f"{audit.largest_pause_ms:.1f} ms"
     yield "attach", f"{audit.attach_pause_ms:.1f} ms, {audit.method}"
     yield "Python", audit.python
