@@ -6,7 +6,7 @@ DEMO_VENV := .venv-demo
 VENV := .venv
 export PYTHON
 
-.PHONY: help demo test format accuracy bench-scan bench-attach pictures memory-tests clean check check-format check-lint check-types check-rule-types check-self
+.PHONY: help demo test format accuracy bench-scan bench-pauses bench-attach bench-zoo pictures memory-tests clean check check-format check-lint check-types check-rule-types check-self
 
 help:
 	@echo 'make demo    audit a leaking federated server, live, on this machine'
@@ -14,9 +14,11 @@ help:
 	@echo 'make check   format, lint, types, and leakaudit on its own source'
 	@echo 'make format  let ruff format and mend the source'
 	@echo 'make accuracy  scan pinned releases with known leaks and write docs/precision.md'
+	@echo 'make bench-pauses  what an audit costs a busy process; writes docs/runtime-cost.md'
 	@echo 'make bench-scan  what a scan of Django costs, beside other linters; writes docs/performance.md'
 	@echo 'make pictures  run the demo and take the pictures of its HTML report for docs/pictures (needs chromium)'
 	@echo 'make memory-tests  federated jobs under several settings, compared: docs/compare.md'
+	@echo 'make bench-zoo  audit 85 small services, leaking and steady; writes docs/zoo.md'
 	@echo 'make bench-attach  attach to a busy program again and again, kill controllers; writes docs/attach-safety.md'
 	@echo 'make clean   remove the virtual environments and caches'
 
@@ -55,11 +57,19 @@ accuracy: $(VENV)/.ready
 bench-scan: $(VENV)/.ready
 	$(VENV)/bin/python bench/scan_speed.py --write docs/performance.md $(ARGS)
 
+bench-pauses: $(VENV)/.ready
+	$(VENV)/bin/python bench/pauses.py --write docs/runtime-cost.md $(ARGS)
+	$(VENV)/bin/python bench/sizes.py --write docs/runtime-cost.md
+
 pictures: $(VENV)/.ready
 	$(VENV)/bin/python bench/pictures.py $(ARGS)
 
 memory-tests: $(VENV)/.ready
 	$(VENV)/bin/python examples/federated/matrix.py $(ARGS)
+
+bench-zoo: $(VENV)/.ready
+	$(VENV)/bin/python -m pip install --quiet --editable '.[bench]'
+	$(VENV)/bin/python bench/zoo.py --write docs/zoo.md $(ARGS)
 
 bench-attach: $(VENV)/.ready
 	$(VENV)/bin/python bench/attach_torture.py --cycles 200 --kills 100 --write docs/attach-safety.md $(ARGS)

@@ -424,6 +424,15 @@ def test_estimate_counts_an_object_once_that_a_list_holds_often():
     assert agent.estimate([bytearray(100_000)] * 80, 3) < 1_100_000
 
 
+def test_estimate_counts_what_a_closure_has_captured():
+    def subscribe():
+        updates = bytearray(50_000)
+        return lambda: (updates, again)
+
+    again = subscribe()  # captured by itself
+    assert 50_000 < agent.estimate([again], 3) < 60_000
+
+
 def test_mark_changes_when_old_entries_give_way():
     held = collections.deque(([i] for i in range(5)), maxlen=5)
     agent.learn_types()

@@ -145,9 +145,18 @@ def children(obj: Any, base: Any, count: int) -> list[Any]:
         return []
 
 
+def referents(obj: Any) -> Any:
+    """Return what an object refers to; of a module only its names.
+
+    Modules written in C may show objects that are freed already, as `_asyncio` does with those it keeps to use again:
+    to hold and release one links the list of them into a ring, and whoever follows it never ends.
+    """
+    return [module_dict(obj)] if type(obj) is Module else gc.get_referents(obj)
+
+
 def inner(obj: Any) -> Iterator[tuple[Any, Any]]:
     """Yield the containers that an object which is none itself holds directly, each with its built-in type."""
-    for item in gc.get_referents(obj):
+    for item in referents(obj):
         base = container(type(item))
         if base is None or base is tuple:
             continue
@@ -209,7 +218,10 @@ def estimate(obj: Any, depth: int) -> float:
         return total
     base = container(kind)
     if base is None:
-        if kind in (Function, Module) or is_class(obj):
+        if kind is Function:  # what it has captured is its own; what it is called with is not
+            held = [item for cell in (obj.__closure__ or ())[:WIDE] for item in gc.get_referents(cell)]
+            return total + sum(estimate(item, depth - 1) for item in held)
+        if kind is Module or is_class(obj):
             return total
         parts = [item for item in islice(gc.get_referents(obj), WIDE) if not is_class(item)]
         return total + sum(
@@ -658,7 +670,7 @@ def reachable(ledger: Ledger) -> Iterator[list[Any]]:
         level, todo = todo, []
         for obj in level:
             base = container(type(obj))
-            found = gc.get_referents(obj) if base is None else ends(obj, base, most)
+            found = referents(obj) if base is None else ends(obj, base, most)
             for item in found:
                 if id(type(item)) not in ATOMS and id(item) not in seen:
                     seen.add(id(item))
