@@ -14,7 +14,7 @@ from leakaudit.findings.report import Report
 from leakaudit.report import View, renderer
 from leakaudit.report.lines import read_line
 from leakaudit.report.snippet import snippet
-from leakaudit.report.style import cells, printable, span
+from leakaudit.report.style import cells, printable, relative, span
 
 GOLDEN = Path(__file__).parent / "golden"
 VIEW = View(source_line=source_line)
@@ -159,3 +159,10 @@ def test_lines_are_numbered_as_python_numbers_them(tmp_path: Path) -> None:
     path.write_bytes(b"a = 1\r\nb = '\x0c \xe2\x80\xa8'\rc = 3\n")
     assert [read_line(str(path), number) for number in (0, 1, 3, 4, 5)] == [None, "a = 1", "c = 3", "", None]
     assert read_line(str(tmp_path / "none.py"), 1) is None
+
+
+def test_paths_below_the_current_folder_are_relative(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.getcwd", lambda: "C:\\work")
+    monkeypatch.setattr("os.sep", "\\")
+    assert relative("C:/work/a/b.py") == "a/b.py"
+    assert relative("D:/a.py") == "D:/a.py"

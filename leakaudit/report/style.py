@@ -35,7 +35,7 @@ def printable(text: str) -> str:
 
 def relative(path: str) -> str:
     """Write a path from the current folder if it lies below it, as people would."""
-    here = os.getcwd() + os.sep  # noqa: PTH109
+    here = os.getcwd().replace(os.sep, "/") + "/"  # noqa: PTH109
     return path[len(here) :] if path.startswith(here) else path
 
 
