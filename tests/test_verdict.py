@@ -256,7 +256,9 @@ def test_what_took_too_long_to_measure_is_estimated_and_has_a_share():
 
 
 def counted(*pairs):
-    return tuple(Count(2.0 * i, {0: (*pair, pair[1])}) for i, pair in enumerate(pairs))
+    return tuple(
+        Count(2.0 * i, {0: Row(*pair, None, pair[1], 0, None, 0, fresh=True)}) for i, pair in enumerate(pairs)
+    )
 
 
 def test_where_samples_see_a_part_the_copies_counts_decide():
@@ -267,6 +269,15 @@ def test_where_samples_see_a_part_the_copies_counts_decide():
     (verdict,) = verdicts([CELL], watched)
     assert verdict.status is Status.CONFIRMED
     assert verdict.entries == (100, 600)
+
+
+def test_where_samples_are_few_the_copies_counts_are_points_too():
+    watched = Watched(
+        samples([row(10), row(20), row(30)]), counts=counted((1, 5), (1, 12), (1, 25), (1, 31), (1, 45))
+    )
+    watched = replace(watched, samples=tuple(replace(s, t=3.0 * i) for i, s in enumerate(watched.samples)))
+    (verdict,) = verdicts([ITEMS], watched)
+    assert verdict.samples == 8
 
 
 def test_where_samples_see_a_part_and_nothing_else_did_it_is_inconclusive():

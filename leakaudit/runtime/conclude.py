@@ -14,7 +14,7 @@ from leakaudit.report.json_v1_parse import parse
 from leakaudit.runtime.census import Census
 from leakaudit.runtime.memory import account
 from leakaudit.runtime.outlook import outlook
-from leakaudit.runtime.sample import Sample
+from leakaudit.runtime.sample import Row, Sample
 from leakaudit.runtime.unexplained import unexplained
 from leakaudit.runtime.verdict import Count, Watched, verdicts
 from leakaudit.runtime.vitals import series
@@ -73,8 +73,8 @@ def _counts(session: Session) -> Iterator[Count]:
             yield Count(record["t"], {int(n): _row(*row) for n, row in record["counts"].items()})
 
 
-def _row(held: int, found: int, most: int | None = None) -> tuple[int, int, int]:
-    return held, found, found if most is None else most
+def _row(held: int, found: int, most: int | None = None, nested: int | None = None) -> Row:
+    return Row(held, found, nested, found if most is None else most, 0, None, 0, fresh=True)
 
 
 def _header(session: Session) -> Record:

@@ -11,6 +11,7 @@ from leakaudit.runtime.growth import Course, Growth, assess
 from leakaudit.runtime.sample import Row, Sample
 from leakaudit.runtime.shares import attribute
 
+FEW = 8  # samples, of which what copies counted is welcome too
 _STATUS = {
     Course.GROWS: Status.CONFIRMED,
     Course.FLAT: Status.NOT_GROWING,
@@ -35,10 +36,10 @@ _UNIT = {
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """What copies of the target counted at `t`: probe -> (holders, entries, largest), of probes that need a search."""
+    """What copies of the target counted at `t`: probe -> row, of probes that need a search."""
 
     t: float
-    rows: Mapping[int, tuple[int, int, int]]
+    rows: Mapping[int, Row]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +108,14 @@ def track(number: int, kind: ProbeKind, watched: Watched) -> list[tuple[float, R
         rows = [(t, row) for t, row in rows if row.fresh]
     counted = [(count.t, count.rows[number]) for count in watched.counts if number in count.rows]
     fewer = len(rows) < len(counted)
-    if (partial and counted and counted[-1][1][0] != held) or (fewer and (partial or kind in _NEED_FRESH)):
+    if (partial and counted and counted[-1][1].holders != held) or (
+        fewer and (partial or kind in _NEED_FRESH)
+    ):
         # Searches saw a part of the heap, or were too dear to be many; the copies have seen all of it.
-        return [
-            (t, Row(held, found, None, most, 0, None, 0, fresh=True)) for t, (held, found, most) in counted
-        ]
+        return counted
+    if len(rows) < FEW and {row.holders for _, row in (*rows, *counted)} == {held}:
+        seen = [(t, replace(row, limit=rows[-1][1].limit)) for t, row in counted]
+        return sorted((*rows, *seen), key=lambda item: item[0])
     return rows
 
 

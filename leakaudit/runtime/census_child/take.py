@@ -97,18 +97,20 @@ def take_counts(agent: Agent, forked: float) -> None:
     save(f"{agent.directory}/census-{name}.json", result)
 
 
-def counts(agent: Agent) -> dict[str, list[int]]:
-    """Return probe -> holders, entries, and those of the largest, of the probes that need a search of the heap."""
-    found: dict[str, list[int]] = {}
+def counts(agent: Agent) -> dict[str, list[Any]]:
+    """Return probe -> holders, entries, those of the largest, those one level down, of probes that need a search."""
+    found: dict[str, list[Any]] = {}
     for probe in agent.probes:
         if probe.kind in ("tasks", "type-count"):
-            found[str(probe.id)] = [probe.found] * 3
+            found[str(probe.id)] = [*[probe.found] * 3, None]
         elif probe.searched:
             seeds = list(library["values"](probe, agent.finder))
             whole = max(len(seeds), probe.found)
-            held = [library["measure"](seed)[0] for seed in seeds]
+            held = [library["measure"](seed) for seed in seeds]
+            sizes, inside = [size for size, *_ in held], [n for _, n, _ in held if n is not None]
             scale = whole / max(len(seeds), 1)
-            found[str(probe.id)] = [whole, round(sum(held) * scale), max(held, default=0)]
+            nested = round(sum(inside) * scale) if inside else None
+            found[str(probe.id)] = [whole, round(sum(sizes) * scale), max(sizes, default=0), nested]
     return found
 
 
