@@ -152,12 +152,15 @@ def test_children_are_counted_and_none_is_left(tmp_path: Path, session: str, sec
 
 DAEMON = """
 import os, time
+there, here = os.pipe()
 if os.fork() == 0:
     os.setsid()
     if os.fork() == 0:
         print(os.getpid(), flush=True)
+        os.write(here, b".")
         time.sleep(60)
     os._exit(0)
+os.read(there, 1)
 os.wait()
 time.sleep({seconds})
 """
