@@ -22,6 +22,11 @@ COMMANDS = {
     "run": ("leakaudit.cli.run", "Start a program and record it, and audit it with --audit."),
     "monitor": ("leakaudit.cli.monitor", "Watch memory, threads and descriptors of processes from outside."),
     "compare": ("leakaudit.cli.compare", "Run one workload under several settings and compare memory."),
+    "report": (
+        "leakaudit.cli.report",
+        "Tell again what sessions hold: as HTML, several together, what changed.",
+    ),
+    "verify": ("leakaudit.cli.verify", "Check that what grew before no longer grows."),
     "lsp": ("leakaudit.cli.lsp", "Serve an editor: findings, fixes and rules' pages as you type."),
     "doctor": ("leakaudit.cli.doctor", "Say whether a process can be attached to, and if not, why."),
     "demo": ("leakaudit.cli.demo", "Audit a leaking federated server, live, on this machine."),

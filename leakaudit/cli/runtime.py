@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from leakaudit.cli.output import emit, format_option, output_option
 from leakaudit.cli.params import DURATION
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from leakaudit.findings.report import Report
 
@@ -34,6 +35,13 @@ if TYPE_CHECKING:
     "--include-dependencies",
     is_flag=True,
     help="Scan what the process has loaded of installed packages, too.",
+)
+@click.option(
+    "--from",
+    "from_",
+    type=click.Path(),
+    metavar="REPORT",
+    help="Watch what this report found (JSON or a session), and scan nothing.",
 )
 @click.option(
     "--method", default="auto", show_default=True, help="Way into the process; see `leakaudit doctor PID`."
@@ -80,10 +88,28 @@ def runtime(pid: int, **options: Any) -> ExitCode:
         session=Path(options["session"]) if options["session"] else None,
     )
     quiet = options["quiet"]
+    given = options["from_"]
+    scan = _given(given) if given else partial(scan_source, no_config=options["no_config"])
     with Progress("watching", "s", wanted=not quiet) as progress:
-        report = audit(pid, lambda paths: scan_source(paths, options["no_config"]), wanted, progress.step)
+        report = audit(pid, scan, wanted, progress.step)
     emit(report, options["format_"], options["output"], brief=quiet)
     return ExitCode.FINDINGS if report.confirmed else ExitCode.CLEAN
+
+
+def _given(path: str) -> Callable[[Sequence[Path]], Report]:
+    """Return what takes the place of a scan: the findings of a report, as if nobody had been asked yet."""
+    from dataclasses import replace
+
+    from leakaudit.errors import UsageError
+    from leakaudit.runtime.reread import read_report
+
+    report = read_report(Path(path))
+    findings = tuple(replace(item, verdict=None) for item in report.findings if item.probe is not None)
+    if not findings:
+        raise UsageError(
+            f"{path} holds no finding that can be watched", "give the report of a scan that found some"
+        )
+    return lambda _: replace(report, kind="scan", findings=findings, runtime=None, processes=())
 
 
 def scan_source(paths: Sequence[Path], no_config: bool = False) -> Report:

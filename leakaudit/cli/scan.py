@@ -14,6 +14,8 @@ from leakaudit.cli.output import emit, format_option, output_option
 from leakaudit.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from leakaudit.findings import Confidence
     from leakaudit.findings.report import Report
     from leakaudit.scan.api import Scan
@@ -38,6 +40,7 @@ class Request:
     force_exclude: bool
     baseline: str | None
     write_baseline: str | None
+    evidence: tuple[str, ...]
     rules: tuple[str, ...]
     jobs: int
     dask: str
@@ -77,6 +80,13 @@ def _list(_ctx: click.Context, _param: click.Parameter, value: tuple[str, ...]) 
 @click.option("--baseline", metavar="FILE", help="Silence the findings that FILE holds.")
 @click.option("--write-baseline", metavar="FILE", help="Write what is found to FILE, and exit 0.")
 @click.option(
+    "--evidence",
+    multiple=True,
+    type=click.Path(),
+    metavar="SESSION",
+    help="Raise what a live process confirmed, lower what it cleared; several are several processes.",
+)
+@click.option(
     "--rules", multiple=True, metavar="DIR", help="Load the rules in DIR too. They are code that runs."
 )
 @click.option(
@@ -113,11 +123,12 @@ def _run(request: Request) -> ExitCode:
     config = Config() if request.no_config else load_config(request.paths[0])
     threshold = Confidence(request.confidence) if request.confidence else config.confidence
     rules = load_rules(request.rules)
+    weighed = _evidence(request.evidence)
     done = _examine(request, config, rules)
     terms = _terms(request, config, threshold, rules)
 
     def decided(scan: Scan) -> Report:
-        return decide(scan.report, replace(terms, comments=scan.comments, audited=scan.files))
+        return decide(weighed(scan.report), replace(terms, comments=scan.comments, audited=scan.files))
 
     if request.diff or request.fix:
         from leakaudit.cli import mending
@@ -137,6 +148,17 @@ def _run(request: Request) -> ExitCode:
     if not (done.nothing_asked and request.format_ == "text"):
         emit(report, request.format_, request.output, statistics=request.statistics, brief=request.quiet)
     return _exit_code(report, request)
+
+
+def _evidence(sessions: tuple[str, ...]) -> Callable[[Report], Report]:
+    """Return what weighs a report by what live processes said."""
+    if not sessions:
+        return lambda report: report
+    from leakaudit.runtime.reread import read_runtime_reports
+    from leakaudit.scan.evidence import weigh
+
+    said = read_runtime_reports(list(map(Path, sessions)))
+    return lambda report: weigh(report, said, f"the evidence of {', '.join(sessions)}")
 
 
 def _refuse_contradictions(request: Request) -> None:

@@ -104,6 +104,8 @@ class RuntimeAudit:
     ended_early: str = ""
     outlook: tuple[Outlook, ...] = ()
     reclaimed: Reclaimed | None = None
+    host: str = ""
+    marks: tuple[tuple[float, str], ...] = ()  # seconds since the first sample, what the program said
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,7 @@ class Report:
     notes: tuple[str, ...] = ()
     threshold: Confidence = Confidence.MEDIUM
     fixed: tuple[Finding, ...] = ()  # gone from `findings`: what --fix mended, each with its fix
+    processes: tuple[Report, ...] = ()  # of several processes, which this report adds up
 
     @property
     def shown(self) -> tuple[Finding, ...]:

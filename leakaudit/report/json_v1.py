@@ -44,7 +44,11 @@ def render(report: Report, view: View) -> str:  # noqa: ARG001  one signature fo
 
 def document(report: Report) -> Json:
     """Return the report as plain data: all findings at or above the threshold, suppressed ones marked."""
-    told = [f for f in report.findings if f.verdict or f.confidence.rank >= report.threshold.rank]
+    told = [
+        f
+        for f in report.findings
+        if (report.runtime and f.verdict) or f.confidence.rank >= report.threshold.rank
+    ]
     ordered = by_growth(told) if report.runtime else by_place(told)
     result: Json = {
         "schema": SCHEMA,
@@ -178,6 +182,7 @@ def _runtime(item: RuntimeAudit) -> Json:
         "notes": list(item.notes),
         "ended_early": item.ended_early,
         "host": item.host,
+        "marks": [[_number(at), text] for at, text in item.marks],
         "outlook": [_outlook(part) for part in item.outlook],
         "reclaimed": _reclaimed(item.reclaimed) if item.reclaimed else None,
     }

@@ -164,6 +164,7 @@ def _runtime(item: _Json) -> RuntimeAudit:
         outlook=tuple(Outlook(**part) for part in item.get("outlook", ())),
         reclaimed=Reclaimed(**item["reclaimed"]) if item.get("reclaimed") else None,
         host=item.get("host", ""),
+        marks=tuple((at, text) for at, text in item.get("marks", ())),
     )
 
 

@@ -33,7 +33,7 @@ def lines(report: Report, view: View) -> Iterator[str]:
     """Yield the whole report on a process."""
     audit = report.runtime
     assert audit is not None
-    yield from _head(audit, view)
+    yield from _head(audit, len(report.processes), view)
     yield ""
     yield from _verdicts(report, view)
     yield from _unexplained(audit, view)
@@ -44,7 +44,8 @@ def lines(report: Report, view: View) -> Iterator[str]:
         yield from error_lines(report, view)
         yield from note_lines((*audit.notes, *report.notes), view)
     yield from _cost(audit, view)
-    yield from wrap(summary(report), view.width)
+    if audit.python:
+        yield from wrap(summary(report), view.width)
 
 
 def summary(report: Report) -> str:
@@ -58,14 +59,16 @@ def summary(report: Report) -> str:
     return f"{asked} checked{split}; {units.count(unexplained, 'unexplained growth', 'unexplained growths')}"
 
 
-def _head(audit: RuntimeAudit, view: View) -> Iterator[str]:
+def _head(audit: RuntimeAudit, among: int, view: View) -> Iterator[str]:
     style = Style(view.color)
-    command = f" ({printable(audit.command)})" if audit.command else ""
-    yield style.paint(f"process {audit.pid}{command}"[: view.width], "bold")
+    command = f" ({printable(' '.join(audit.command.split()))})" if audit.command else ""
+    who = f"{among} processes" if among else f"process {audit.pid}"
+    yield style.paint(f"{who}{command}"[: view.width], "bold")
     watched = f"{units.count(audit.samples, 'sample')} in {units.seconds(audit.duration_s)}"
     growth = audit.heap_growth_bytes_per_s
     heap = "" if growth is None else f"; heap {'+' if growth > 0 else ''}{units.size_rate(growth)}"
-    yield from wrap(f"Python {audit.python}, {audit.method}; {watched}{heap}", view.width)
+    how = f"Python {audit.python}, {audit.method}" if audit.python else audit.method
+    yield from wrap(f"{how}; {watched}{heap}", view.width)
     if audit.ended_early:
         yield from (
             style.paint(row, "yellow") for row in wrap(f"ended early: {audit.ended_early}", view.width)
@@ -222,6 +225,8 @@ def _outlook(audit: RuntimeAudit, view: View) -> Iterator[str]:
 
 
 def _cost(audit: RuntimeAudit, view: View) -> Iterator[str]:
+    if not audit.python:  # nobody went into the process
+        return
     pauses = f"attach {audit.attach_pause_ms:.1f} ms, largest {audit.largest_pause_ms:.1f} ms"
     yield from wrap(
         f"pauses of the process: {pauses}; sampled every {units.seconds(audit.interval_s)}", view.width

@@ -106,6 +106,7 @@ def _runtime(session: Session, watched: Watched, given: Iterable[Verdict]) -> Ru
         unexplained=unexplained(last, watched, explained),
         notes=tuple(_notes(session, watched)),
         command=header["command"],
+        host=header.get("host", ""),
         outlook=outlook(session.first("limits"), watched, given),
         reclaimed=_reclaimed(session.first("reclaimed")),
         ended_early=end["reason"] if end else "the session was cut off",

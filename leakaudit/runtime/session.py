@@ -11,6 +11,7 @@ from typing import Any
 from leakaudit.errors import SessionError
 
 VERSION = 1
+_REMEDY = "take a session that leakaudit has written"
 Record = Mapping[str, Any]
 
 
@@ -62,39 +63,47 @@ class Session:
 
 def read_session(path: Path) -> Session:
     """Return the session in a file; a last line that was cut off is left out. Raises SessionError."""
+    session = Session()
+    for number, record in enumerate(read_records(path)):
+        if number == 0:
+            _check_version(path, record)
+        session.append(record)
+    return session
+
+
+def read_records(path: Path, kind: str = "record") -> list[Record]:
+    """Return the records in a file of JSON Lines, whose key `kind` says what each is; raises SessionError.
+
+    A last line that was cut off is left out.
+    """
     try:
         lines = path.read_bytes().splitlines(keepends=True)
     except OSError as error:
         raise SessionError(f"{path} cannot be read: {error.strerror}", "check the name") from None
-    session = Session()
-    for number, line in enumerate(lines, start=1):
-        record = _parse(line)
-        if record is None and number == len(lines) and number > 1:
-            break
-        if record is None:
-            raise SessionError(
-                f"line {number} of {path} is damaged", "take a session that leakaudit has written"
-            )
-        if number == 1:
-            _check_version(path, record)
-        session.append(record)
-    if not session.records:
-        raise SessionError(f"{path} is empty", "take a session that leakaudit has written")
-    return session
+    if not lines:
+        raise SessionError(f"{path} is empty", _REMEDY)
+    records = [_parse(line, kind) for line in lines]
+    if records[0] is None:
+        raise SessionError(f"{path} is no session of leakaudit", _REMEDY)
+    if records[-1] is None:
+        records.pop()
+    if None in records:
+        raise SessionError(f"line {records.index(None) + 1} of {path} is damaged", _REMEDY)
+    return [record for record in records if record is not None]
 
 
-def _parse(line: bytes) -> Record | None:
+def _parse(line: bytes, kind: str) -> Record | None:
     try:
         record = json.loads(line)
     except ValueError:
         return None
-    return record if isinstance(record, dict) and isinstance(record.get("record"), str) else None
+    return record if isinstance(record, dict) and isinstance(record.get(kind), str) else None
 
 
 def _check_version(path: Path, record: Record) -> None:
     version = record.get("version")
     if record["record"] != "session" or not isinstance(version, int):
-        raise SessionError(f"{path} is no session of leakaudit", "take a session that leakaudit has written")
+        raise SessionError(f"{path} is no session of leakaudit", _REMEDY)
     if version > VERSION:
         raise SessionError(
             f"{path} has version {version}, this leakaudit reads up to {VERSION}", "use a newer leakaudit"

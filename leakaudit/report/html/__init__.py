@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 
 def render(report: Report, view: View) -> str:
-    """Return the page of one report."""
-    return render_all((report,), view)
+    """Return the page of one report; of several processes side by side where it adds them up."""
+    return render_all(report.processes or (report,), view)
 
 
 def render_all(reports: Sequence[Report], view: View) -> str:
