@@ -20,6 +20,7 @@ from leakaudit.cli.color import color_wanted
 from leakaudit.cli.main import cli
 from leakaudit.errors import UsageError
 from leakaudit.report import FORMATS
+from leakaudit.source.discover import _tidy
 
 LEAK = "_seen = {}\n\n\ndef handle(request):\n    _seen[request.id] = request\n"
 
@@ -132,3 +133,8 @@ def test_stdout_that_knows_few_letters_gets_escapes() -> None:
     with contextlib.redirect_stdout(stream):
         output.emit(HOSTILE, "text", None)
     assert b"\\u" in raw.getvalue()
+
+
+def test_paths_of_windows_are_written_with_slashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.sep", "\\")
+    assert _tidy(".\\src\\app\\a.py") == "src/app/a.py"
