@@ -36,6 +36,7 @@ WALK_LIMIT, WIDE = 150_000, 32  # objects in all, and children at each end of a 
 SEARCH_MS = 12.0  # of processor time per sample that may go into searching for holders
 COLD_NS_PER_BLOCK = 30  # what gc.get_objects costs at most when nothing was measured yet
 CHILD_TRIES, CHILD_ALIVE_S = 3, 2.0
+STATE = "_state"  # where Starlette keeps what is set on `app.state`
 LIMITS = ("maxlen", "maxsize", "_maxsize", "_Cache__maxsize", "max_size", "capacity")
 WAIT_ALL = 0x40000000  # __WALL: also for a child that announces its end by no signal
 
@@ -866,8 +867,8 @@ def values(probe: Probe, finder: Finder) -> Iterator[Any]:
 def candidates(probe: Probe, finder: Finder) -> Iterator[Any]:
     """Yield what a probe names, as often as it is reached."""
     if probe.kind == "module-attribute":
+        first, _, rest = ".".join(filter(None, (probe.qualname, probe.attribute))).partition(".")
         for names in finder.modules(probe):
-            first, _, rest = probe.attribute.partition(".")
             if first in names:
                 yield from follow(names[first], rest)
     elif probe.kind == "loggers":
@@ -896,10 +897,13 @@ def follow(value: Any, path: str) -> Iterator[Any]:
                 yield from follow(names[name], rest)
         return
     try:
-        value = attribute(value, name)
+        found = attribute(value, name)
     except (LookupError, AttributeError):
+        for names in follow(value, STATE) if name != STATE else ():
+            if type(names) is dict and name in names:
+                yield from follow(names[name], rest)
         return
-    yield from follow(value, rest)
+    yield from follow(found, rest)
 
 
 def thread_names(local: Any) -> list[Any]:

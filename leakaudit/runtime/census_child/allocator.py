@@ -7,6 +7,7 @@ import gc
 import os
 import sys
 from itertools import compress
+from types import ModuleType
 
 from .retained import COLLECTED, sizes
 from .walk import PART
@@ -82,7 +83,8 @@ def large(objects: list[Any], clock: Clock, share: float) -> int | None:
 
 def untracked(part: list[Any], seen: set[int]) -> list[Any]:
     """Return the objects unknown to the collector that some refer to, if they are large or refer to others."""
-    found = gc.get_referents(*part)
+    # What modules written in C refer to may be freed already.
+    found = gc.get_referents(*(obj for obj in part if type(obj) is not ModuleType))
     numbers = list(map(id, found))
     found = list(
         {n: obj for n, obj in zip(numbers, found) if n not in seen and not gc.is_tracked(obj)}.values()

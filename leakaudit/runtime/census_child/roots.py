@@ -74,7 +74,7 @@ class Roots:
 def followed(obj: Any) -> Iterable[Any]:
     """Return what an object refers to; what functions merely use is left out."""
     if type(obj) is not FunctionType:
-        return gc.get_referents(obj)
+        return library["referents"](obj)  # type: ignore[no-any-return]
     names = id(obj.__globals__)
     return [item for item in gc.get_referents(obj) if id(item) != names]
 

@@ -4,6 +4,7 @@ The collector's list misses dicts of plain values, so containers are reached thr
 classes, functions, instances, suspended coroutines, and containers that have a name themselves.
 """
 
+# ruff: noqa: PERF203, S112
 from __future__ import annotations
 
 import gc
