@@ -287,19 +287,21 @@ def test_tasks_by_their_coroutine(module):
     assert asyncio.run(main())["entries"] == 4
 
 
+APP = """
+class State:
+    def __init__(self): object.__setattr__(self, "_state", {})
+    def __setattr__(self, name, value): self._state[name] = value
+
+class App:
+    def __init__(self): self.state, self.jobs = State(), [1, 2, 3]
+
+app = App()
+app.state.cache = {1: 1, 2: 2}
+"""
+
+
 def test_a_name_on_an_object_of_the_module(module):
-    fill(
-        module,
-        """
-        class State:
-            def __init__(self): object.__setattr__(self, "_state", {})
-            def __setattr__(self, name, value): self._state[name] = value
-        class App:
-            def __init__(self): self.state, self.jobs = State(), [1, 2, 3]
-        app = App()
-        app.state.cache = {1: 1, 2: 2}
-    """,
-    )
+    fill(module, APP)
     assert look_up("module-attribute", "jobs", "app")["entries"] == 3
     assert look_up("module-attribute", "cache", "app.state")["entries"] == 2
     assert "app.state.gone" in look_up("module-attribute", "gone", "app.state")
