@@ -72,8 +72,10 @@ class MetricLabelCardinality(Rule):
 
     def suspects(self, project: Project) -> Iterator[Suspect]:
         """Yield the metrics with an open label."""
-        for metric in metrics(project):
-            removed = any(_is_called(project, f"{metric.owner}.{undo}") for undo in ("remove", "clear"))
+        found = tuple(metrics(project))
+        removers = _removers(project) if found else set()
+        for metric in found:
+            removed = any(f"{metric.owner}.{undo}" in removers for undo in ("remove", "clear"))
             worst = self._worst(metric)
             if worst is not None and not removed:
                 yield self._suspect(project, metric, *worst)
@@ -134,5 +136,6 @@ class MetricLabelCardinality(Rule):
             )
 
 
-def _is_called(project: Project, name: str) -> bool:
-    return any(name in f.calls for facts in project.files.values() for f in facts.functions)
+def _removers(project: Project) -> set[str]:
+    functions = (f for facts in project.files.values() for f in facts.functions)
+    return {name for f in functions for name in f.calls if name.endswith((".remove", ".clear"))}
