@@ -236,26 +236,23 @@ def _is_private(directory: str) -> bool:
 
 
 def _equip(directory: str) -> None:
-    """Put the agent's own code into the channel: nothing that runs here comes from the visitor."""
-    for name in ("agent.py", "cloner.py"):
-        _put(directory, name, _read("runtime", name))
-    os.makedirs(f"{directory}/lib/census_child", 0o700)
-    os.mkdir(f"{directory}/lib/pympler", 0o700)
-    for name in os.listdir(os.path.join(_package, "runtime", "census_child")):
-        if name.endswith(".py"):
-            _put(directory, f"lib/census_child/{name}", _read("runtime", "census_child", name))
+    """Put the agent's own code into the channel: nothing that runs here comes from the visitor.
+
+    By links, because in a program whose threads fight for the interpreter each call that lets go of it costs much.
+    """
+    own = {name: os.path.join(_package, "runtime", name) for name in ("agent.py", "cloner.py")}
+    own["lib/census_child"] = os.path.join(_package, "runtime", "census_child")
     # Without these there is no census, and sizes are estimates.
-    for name in ("objgraph.py", "pympler/__init__.py", "pympler/asizeof.py"):
+    for name in ("objgraph.py", "pympler"):
         for folder in (*os.environ.get(TOOLS, "").split(os.pathsep), *sys.path):
-            if folder and os.path.isfile(os.path.join(folder, name)):
-                _put(directory, f"lib/{name}", _text(os.path.join(folder, name)))
+            if folder and os.path.exists(os.path.join(folder, name)):
+                own[f"lib/{name}"] = os.path.join(os.path.abspath(folder), name)
                 break
-
-
-def _put(directory: str, name: str, text: str) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    with os.fdopen(os.open(f"{directory}/{name}", flags, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
+    if not os.access(own["agent.py"], os.R_OK):
+        raise PermissionError(f"the program's user may not read {own['agent.py']}")
+    os.mkdir(f"{directory}/lib", 0o700)
+    for name, path in own.items():
+        os.symlink(path, f"{directory}/{name}")
 
 
 def _read(*parts: str) -> str:

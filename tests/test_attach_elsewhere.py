@@ -28,7 +28,7 @@ pytestmark = [
 ROOT = Path(__file__).parent.parent
 SYSTEM_PYTHON = Path("/usr/bin/python3")
 NOBODY = 65534
-QUICK = Options(duration_s=3.0, interval_s=0.25, pause_budget_ms=200.0)
+QUICK = Options(duration_s=4.0, interval_s=0.25, pause_budget_ms=200.0)
 PROGRAM = """
 import time
 CACHE = {}
