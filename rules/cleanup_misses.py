@@ -40,6 +40,8 @@ class CleanupMisses(ContainerRule):
     for again, with another key than they were stored under, only when nothing is cancelled or raises in between, or whose
     entries are emptied while the keys stay.
 
+    Flags an object, too, that registers itself and is taken out by one method, but not by the one that ends it.
+
     ## Why it leaks
 
     About half of the leaks that real projects fixed had some clean-up before; what they lacked was a path, a key or a call.

@@ -37,6 +37,8 @@ class ResourceUnclosed(Rule):
     - has its close behind a statement that raises when it is needed most: `shutdown()` of a dead connection;
     - is closed under `except Exception: ...; raise` in a coroutine, which a cancellation passes by.
 
+    - is closed only by the callback that brings an answer, while the method that ends the object closes other things.
+
     ## Why it leaks
 
     Descriptors, threads and connections belong to the operating system or to the other side. An executor keeps its

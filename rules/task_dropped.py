@@ -20,6 +20,9 @@ class TaskDropped(Rule):
     another one comes first; tasks that run `while True` and are started by a context manager, a `start` or code that runs
     per event, while their handle is dropped or never cancelled; and threads that run `while True` and look at no flag.
 
+    A thread that runs an event loop counts, too, when `stop` can tell it only through an attribute that the thread itself
+    sets: a stop that comes too early tells nobody.
+
     ## Why it leaks
 
     The event loop keeps a pending task alive, and the task keeps its coroutine with all of its variables. A task that

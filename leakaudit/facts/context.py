@@ -62,7 +62,9 @@ class Contexts:
             function = self._project.function(path, event.func)
             assert function is not None
             if _only_tries(function, event.owner):
-                return self.of_function(path, event.func)
+                answer = self.of_function(path, event.func)
+                once = answer.reason.endswith("runs once, as a loop")
+                return Answer("unknown", f"nothing tells when `{function.name}` runs") if once else answer
             return Answer("per-event", f"inside a loop without end in `{function.name}`", path, event.line)
         return self.of_function(path, event.func)
 

@@ -20,6 +20,7 @@ _FEW_WORDS = frozenset(
     "orchestrator scheduler kernel bootstrap launcher installer cli backend".split()
 )
 #: Attributes in which a `__new__` or an accessor keeps the one instance.
+_KEYED_NAMES = ("_instances", "__instances", "instances")
 _SINGLETON_NAMES = ("_instance", "__instance", "instance", "_singleton", "_inst", "INSTANCE")
 
 
@@ -90,7 +91,8 @@ def _only_one(project: Project, place: Place) -> str:
             continue
         if any("singleton" in text.lower() for text in (*cls.keywords, *cls.decorators, *cls.bases)):
             return f"`{name}` is a singleton"
-        if "__new__" in cls.methods and {"_instances", "__instances"} & set(cls.names):
+        keyed = (Place(current.path, f"c:{current.name}.{attribute}") for attribute in _KEYED_NAMES)
+        if "__new__" in cls.methods and any(place in project.subjects for place in keyed):
             return f"`{name}` keeps one instance for each key"
         owners = {f"c:{current.name}.{attribute}" for attribute in _SINGLETON_NAMES}
         if any(

@@ -8,7 +8,7 @@ from leakaudit.facts.answers import words
 
 #: Callees that look like registrations but run the callable once and forget it, or hold it weakly by default.
 FORGETTING = re.compile(
-    r"^(add_(job|timeout|future|task|argument|route|url_rule|middleware|command|subparser|parser|executor_job|node|edge|resource|view|api_route|signal_handler|reader|writer|"
+    r"^(on_commit|add_(job|timeout|future|task|argument|route|url_rule|middleware|command|subparser|parser|executor_job|node|edge|resource|view|api_route|signal_handler|reader|writer|"
     r"background_task|cleanup|extension|option|field|column|callback_from_signal|child|children|system_message|server|periodic_task|hassio_\w+)|"
     r"call_\w+|\w*done_callback|add_callbacks|add_next_tick_callback|registerAs|set_\w*(result|exception|value|state|attribute|timer|timeout|interval|name|level|defaults?|text|debug)|spawn_callback|add_event_loop_\w+|"
     r"install_\w+|bind_\w+|observe_\w*|append|appendleft|insert|put|put_nowait|setdefault|add|extend|then|finalize|receiver|connect|on_off|addCallbacks?|addErrback|addBoth|addCleanup|"
