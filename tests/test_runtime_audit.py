@@ -148,11 +148,11 @@ def assert_box_is_unexplained(report, target):
 def assert_footprint(report):
     runtime = report.runtime
     assert runtime.python == "{}.{}.{}".format(*sys.version_info)
-    assert runtime.samples >= 12
+    assert runtime.samples >= 10
     assert runtime.ended_early == ""
     assert 0 < runtime.largest_pause_ms < 200
     assert runtime.heap_growth_bytes_per_s > 0
-    assert {series.name for series in runtime.series} == {"rss", "threads", "descriptors", "blocks"}
+    assert {series.name for series in runtime.series} >= {"rss", "threads", "descriptors", "blocks"}
     threads = next(series for series in runtime.series if series.name == "threads")
     assert threads.largest == 1  # the agent does not count itself
 
@@ -188,10 +188,10 @@ def test_where_the_heap_may_not_be_listed_copies_count(target, monkeypatch):
 
 def test_a_target_that_ends_leaves_a_report_of_what_was_seen(target):
     def progress(phase, done, _total):
-        if phase == "watch" and done > 2.5:
+        if phase == "watch" and done > 5:
             target.kill()
 
-    report = audit(target.pid, scanner(target), QUICK, progress)
+    report = audit(target.pid, scanner(target), replace(QUICK, duration_s=30.0), progress)
     assert "the target ended" in report.runtime.ended_early
     assert told(report)["CACHE"].status is Status.CONFIRMED
     assert 0 < told(report)["CACHE"].share < 1
