@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 from report_samples import HOSTILE, RUNTIME, SCAN, source_line
 
+from leakaudit.findings.fleet import together
 from leakaudit.report import View
-from leakaudit.report.html import render, render_all
+from leakaudit.report.html import render
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -226,7 +227,7 @@ def test_it_can_be_read_without_scripts(opened: Opener) -> None:
 def test_processes_stand_side_by_side(opened: Opener) -> None:
     assert RUNTIME.runtime is not None
     workers = [replace(RUNTIME, runtime=replace(RUNTIME.runtime, pid=pid)) for pid in (10, 11)]
-    with opened(render_all(workers, VIEW)) as page:
+    with opened(render(together(workers), VIEW)) as page:
         left, right = (panel.bounding_box() for panel in page.locator(".panel").all())
         assert left is not None
         assert right is not None

@@ -12,9 +12,10 @@ from html.parser import HTMLParser
 import pytest
 from report_samples import HITS, HOSTILE, LISTENERS, RUNTIME, SCAN, source_line
 
-from leakaudit.findings.report import Report
+from leakaudit.findings.fleet import together
+from leakaudit.findings.report import Outlook, Report
 from leakaudit.report import View
-from leakaudit.report.html import render, render_all
+from leakaudit.report.html import render
 from leakaudit.report.html.charts import MOST_LINES, Chart, Line, containers, of_process, thin
 from leakaudit.report.html.model import Page, Panel, curve, page_of
 from leakaudit.report.html.page import breakable, embedded, prose, write_page
@@ -87,6 +88,7 @@ def test_a_chart_is_aligned_over_the_times_of_all_its_lines() -> None:
         "unit": "bytes",
         "stacked": False,
         "times": [0, 1, 2],
+        "marks": [],
         "lines": [
             {"label": "a", "overlay": False, "values": [1, None, 3]},
             {"label": "b", "overlay": True, "values": [None, 5, None]},
@@ -181,17 +183,35 @@ def test_backticks_become_code_and_nothing_else_becomes_markup() -> None:
 def test_several_processes_share_a_card_for_each_finding() -> None:
     assert RUNTIME.runtime is not None
     other = replace(RUNTIME, runtime=replace(RUNTIME.runtime, pid=4243))
-    page = page_of((RUNTIME, other), VIEW)
+    page = page_of(together((RUNTIME, other)), VIEW)
     assert [panel.title for panel in page.panels] == ["Process 4242", "Process 4243"]
     assert len(page.cards) == len(RUNTIME.findings)
-    assert [said.process for said in page.cards[0].said] == ["4242", "4243"]
-    assert "2 processes" in render_all((RUNTIME, other), VIEW)
+    card = page.cards[0]
+    assert [said.process for said in card.each] == ["4242", "4243"]
+    assert card.said is not None
+    assert (card.said.gain, card.each[0].gain) == ("76.4/s", "38.2/s")
+    assert page.title == "2 processes"
+
+
+def test_marks_and_the_outlook_are_told() -> None:
+    assert RUNTIME.runtime is not None
+    told = replace(
+        RUNTIME.runtime,
+        marks=((1.0, "round 1 <b>"), (2.5, "round 2")),
+        outlook=(Outlook("the limit of the cgroup", 2**30, 7200.0, 3600.0, 10800.0),),
+    )
+    page = page_of(replace(RUNTIME, runtime=told), VIEW)
+    (panel,) = page.panels
+    assert panel.marks[0] == ("1 s", "round 1 <b>")
+    assert "the limit of the cgroup" in panel.outlook[0]
+    assert panel.charts[0].data()["marks"] == [1.0, 2.5]
+    assert "round 1 &lt;b&gt;" in write_page(page)
 
 
 def test_a_process_that_nobody_went_into_has_no_pauses() -> None:
     assert RUNTIME.runtime is not None
     outside = replace(RUNTIME, runtime=replace(RUNTIME.runtime, python="", method="passive"))
-    labels = [label for label, _ in page_of((outside,), VIEW).facts]
+    labels = [label for label, _ in page_of(outside, VIEW).facts]
     assert labels == ["heap growth", "watched", "method"]
 
 
@@ -204,7 +224,7 @@ def test_a_comparison_is_panels_without_findings() -> None:
 
 
 def test_what_is_certain_stands_first_and_what_is_suppressed_last() -> None:
-    page = page_of((SCAN,), VIEW)
+    page = page_of(SCAN, VIEW)
     assert [card.confidence for card in page.cards[:2]] == ["high", "medium"]
     assert [card.status for card in page.cards] == ["not watched", "not watched", "suppressed", "suppressed"]
     assert page.cards[0].open

@@ -200,14 +200,12 @@ def _account(audit: RuntimeAudit, view: View) -> Iterator[str]:
     yield ""
 
 
-def _outlook(audit: RuntimeAudit, view: View) -> Iterator[str]:
+def outlook(audit: RuntimeAudit) -> Iterator[str]:
+    """Yield when limits of memory will be reached, and what the process gave back when asked."""
     for item in audit.outlook:
         when = units.hours(item.expected_s)
         spread = f"between {units.hours(item.soonest_s)} and {units.hours(item.latest_s)}"
-        yield from wrap(
-            f"at this rate {item.limit} ({units.size(item.bytes)}) is reached in {when} ({spread})",
-            view.width,
-        )
+        yield f"at this rate {item.limit} ({units.size(item.bytes)}) is reached in {when} ({spread})"
     back = audit.reclaimed
     if back is not None:
         text = (
@@ -219,8 +217,13 @@ def _outlook(audit: RuntimeAudit, view: View) -> Iterator[str]:
             if back.trimmed is None
             else f"malloc_trim took {back.trim_ms:.0f} ms and gave back {units.size(max(0, back.collected - back.trimmed))}"
         )
-        yield from wrap(f"{text}; {units.size(back.trimmed or back.collected)} are left", view.width)
-    if audit.outlook or back is not None:
+        yield f"{text}; {units.size(back.trimmed or back.collected)} are left"
+
+
+def _outlook(audit: RuntimeAudit, view: View) -> Iterator[str]:
+    told = tuple(outlook(audit))
+    yield from (line for text in told for line in wrap(text, view.width))
+    if told:
         yield ""
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from leakaudit.report.html.model import page_of
@@ -15,9 +14,4 @@ if TYPE_CHECKING:
 
 def render(report: Report, view: View) -> str:
     """Return the page of one report; of several processes side by side where it adds them up."""
-    return render_all(report.processes or (report,), view)
-
-
-def render_all(reports: Sequence[Report], view: View) -> str:
-    """Return the page of several processes of one program, side by side."""
-    return write_page(page_of(reports, view))
+    return write_page(page_of(report, view))

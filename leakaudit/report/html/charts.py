@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from leakaudit.findings import Finding, Status
@@ -18,6 +18,8 @@ Points = Sequence[tuple[float, float]]
 MOST_POINTS = 1200
 #: Lines that an eye can tell apart.
 MOST_LINES = 8
+#: Moments that are drawn; each is a line from top to bottom.
+MOST_MARKS = 60
 _BYTES = ("B", "bytes")
 _GROWING = (Status.CONFIRMED, Status.INCONCLUSIVE)
 
@@ -41,6 +43,7 @@ class Chart:
     note: str = ""
     stacked: bool = False
     wide: bool = False
+    marks: tuple[tuple[float, str], ...] = ()  # seconds, and what happened then
 
     def data(self) -> dict[str, object]:
         """Return what the page's script needs: one list of times, and per line a value (or null) for each."""
@@ -50,6 +53,7 @@ class Chart:
             "unit": self.unit,
             "stacked": self.stacked,
             "times": times,
+            "marks": [at for at, _ in self.marks[:MOST_MARKS]],
             "lines": [
                 {
                     "label": printable(line.label),
@@ -82,7 +86,8 @@ def of_process(audit: RuntimeAudit, findings: Iterable[Finding]) -> tuple[Chart,
         containers(findings),
         *(Chart(_title(series), series.unit, (_line(series),), series.trend) for series in others),
     )
-    return tuple(chart for chart in charts if any(len(line.points) > 1 for line in chart.lines))
+    drawn = (chart for chart in charts if any(len(line.points) > 1 for line in chart.lines))
+    return tuple(replace(chart, marks=audit.marks) for chart in drawn)
 
 
 def memory(found: Sequence[Series]) -> Chart:

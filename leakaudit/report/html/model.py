@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from leakaudit.findings import Evidence, Finding, Status, Verdict
+from leakaudit.findings.fleet import process_names
 from leakaudit.findings.order import by_growth, by_place
 from leakaudit.report import units
-from leakaudit.report.html.charts import Chart, of_process, thin
+from leakaudit.report.html.charts import MOST_MARKS, Chart, of_process, thin
 from leakaudit.report.html.paths import Node, tree
 from leakaudit.report.html.source import Excerpt, excerpts
 from leakaudit.report.style import printable
-from leakaudit.report.text_runtime import WORDS, retains
+from leakaudit.report.text_runtime import WORDS, outlook, retains
 from leakaudit.report.told import posix
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ class Card:
     severity: str
     status: str
     message: str
-    said: tuple[Said, ...]
+    said: Said | None
+    each: tuple[Said, ...]  # what each of several processes said
     excerpts: tuple[Excerpt, ...]
     evidence: tuple[Evidence, ...]
     notes: tuple[str, ...]
@@ -90,6 +92,8 @@ class Panel:
     unexplained: tuple[Growth, ...] = ()
     tree: tuple[Node, ...] = ()
     warning: str = ""
+    outlook: tuple[str, ...] = ()
+    marks: tuple[Fact, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -124,30 +128,29 @@ CLEARED = (Status.NOT_GROWING.value, Status.UNRESOLVED.value)
 MOST_OPEN = 1
 
 
-def page_of(reports: Sequence[Report], view: View) -> Page:
-    """Return the page of one scan, or of one or several processes of one program."""
-    audits = [report.runtime for report in reports if report.runtime]
-    first = reports[0]
-    if not audits:
-        found = units.count(len(first.shown), "finding") if first.shown else "Nothing found"
-        title, subtitle, facts = found, "scan", tuple(_scan_facts(first))
-    elif len(audits) == 1:
-        title, subtitle, facts = (
-            f"Process {audits[0].pid}",
-            audits[0].command,
-            tuple(_process_facts(audits[0])),
-        )
+def page_of(report: Report, view: View) -> Page:
+    """Return the page of a scan, of a process, or of several processes that a report adds up."""
+    audit = report.runtime
+    processes = report.processes or (report,)
+    names = process_names([process.runtime for process in processes if process.runtime])
+    if audit is None:
+        title = units.count(len(report.shown), "finding") if report.shown else "Nothing found"
     else:
-        title, subtitle, facts = f"{len(audits)} processes", audits[0].command, ()
+        title = f"{len(names)} processes" if report.processes else f"Process {audit.pid}"
+    panels = (
+        _panel(process.runtime, process.findings, f"Process {name}" if report.processes else "")
+        for process, name in zip(processes, names)
+        if process.runtime
+    )
     return Page(
-        title=printable(title),
-        subtitle=printable(subtitle),
-        facts=facts,
-        panels=tuple(_panel(report.runtime, report, len(audits)) for report in reports if report.runtime),
-        cards=tuple(_cards(reports, view)),
-        errors=tuple((_clean_place(e.path, e.line), e.reason) for r in reports for e in r.errors),
-        notes=tuple(dict.fromkeys(note for report in reports for note in report.notes)),
-        heading="What the processes did" if len(audits) > 1 else "What the process did",
+        title=title,
+        subtitle=printable(audit.command) if audit else "scan",
+        facts=tuple(_process_facts(audit) if audit else _scan_facts(report)),
+        panels=tuple(panels),
+        cards=tuple(_cards(report, names, view)),
+        errors=tuple((_clean_place(error.path, error.line), error.reason) for error in report.errors),
+        notes=report.notes,
+        heading="What the processes did" if report.processes else "What the process did",
     )
 
 
@@ -164,24 +167,29 @@ def _scan_facts(report: Report) -> Iterable[Fact]:
         yield "not read", f"{len(report.errors):,}"
 
 
-def _panel(audit: RuntimeAudit, report: Report, among: int) -> Panel:
-    whole = sum(size for _, size in audit.rss_account) or 1.0
-    account, start = [], 0.0
-    for name, size in audit.rss_account:
-        width = 100 * size / whole
-        account.append((printable(name), units.size(size), round(start, 3), round(width, 3)))
-        start += width
+def _panel(audit: RuntimeAudit, findings: Sequence[Finding], title: str) -> Panel:
     return Panel(
-        title=f"Process {audit.pid}" if among > 1 else "",
+        title=title,
         facts=tuple(_process_facts(audit)),
-        charts=of_process(audit, report.findings),
-        account=tuple(account),
+        charts=of_process(audit, findings),
+        account=tuple(_account(audit)),
         vitals=tuple(_vital(series) for series in audit.series if not series.part_of),
         unexplained=tuple(map(_growth, audit.unexplained)),
         tree=tree((item.retaining_path, printable(_name(item))) for item in audit.unexplained),
         warning=audit.ended_early and f"Ended early: {audit.ended_early}",
+        outlook=tuple(outlook(audit)),
+        marks=tuple((units.seconds(at), text) for at, text in audit.marks[:MOST_MARKS]),
         notes=audit.notes,
     )
+
+
+def _account(audit: RuntimeAudit) -> Iterable[tuple[str, str, float, float]]:
+    whole = sum(size for _, size in audit.rss_account) or 1.0
+    start = 0.0
+    for name, size in audit.rss_account:
+        width = 100 * size / whole
+        yield printable(name), units.size(size), round(start, 3), round(width, 3)
+        start += width
 
 
 def _process_facts(audit: RuntimeAudit) -> Iterable[Fact]:
@@ -224,32 +232,31 @@ def _growth(item: Unexplained) -> Growth:
     return Growth(printable(_name(item)), " · ".join(figures), item.reason, place)
 
 
-def _cards(reports: Sequence[Report], view: View) -> Iterable[Card]:
-    """Yield a card for each finding, with what every process said of it; what no process was asked comes last."""
-    runtime = any(report.runtime for report in reports)
-    told: dict[tuple[str, str, int], list[tuple[str, Finding]]] = {}
-    for report in reports:
-        process = str(report.runtime.pid) if report.runtime else ""
-        found = report.findings if runtime else (*report.shown, *report.suppressed)
-        for finding in found:
-            key = (finding.fingerprint, finding.location.path, finding.location.line)
-            told.setdefault(key, []).append((process, finding))
-    worst = {by_growth(finding for _, finding in group)[0]: group for group in told.values()}
-    ordered = by_growth(worst) if runtime else (*_active(worst), *_silent(worst))
+def _cards(report: Report, names: Sequence[str], view: View) -> Iterable[Card]:
+    """Yield a card for each finding, what grew most first; in a scan what is suppressed comes last."""
+    each: dict[tuple[str, str, int], list[Said]] = {}
+    for name, process in zip(names, report.processes):
+        for finding in process.findings:
+            if finding.verdict:
+                each.setdefault(_key(finding), []).append(_said(finding.verdict, name))
+    ordered = (
+        by_growth(report.findings)
+        if report.runtime
+        else (*_active(report.shown), *by_place(report.suppressed))
+    )
     for number, finding in enumerate(ordered):
-        yield _card(finding, worst[finding], view, number)
+        yield _card(finding, tuple(each.get(_key(finding), ())), view, number)
+
+
+def _key(finding: Finding) -> tuple[str, str, int]:
+    return finding.fingerprint, finding.location.path, finding.location.line
 
 
 def _active(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    ranked = by_place(finding for finding in findings if finding.suppressed is None)
-    return tuple(sorted(ranked, key=lambda finding: -finding.confidence.rank))
+    return tuple(sorted(by_place(findings), key=lambda finding: -finding.confidence.rank))
 
 
-def _silent(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    return by_place(finding for finding in findings if finding.suppressed is not None)
-
-
-def _card(finding: Finding, group: Sequence[tuple[str, Finding]], view: View, number: int) -> Card:
+def _card(finding: Finding, each: tuple[Said, ...], view: View, number: int) -> Card:
     verdict = finding.verdict
     silenced = finding.suppressed
     fix = finding.fix
@@ -264,7 +271,8 @@ def _card(finding: Finding, group: Sequence[tuple[str, Finding]], view: View, nu
         severity=finding.severity.value,
         status=verdict.status.value if verdict else "suppressed" if silenced else NOT_WATCHED,
         message=printable(finding.message),
-        said=tuple(_said(process, item.verdict) for process, item in group if item.verdict),
+        said=_said(verdict) if verdict else None,
+        each=each,
         excerpts=excerpts(finding, view.source_line),
         evidence=finding.evidence,
         notes=tuple(note for note in finding.notes if note not in {item.reason for item in finding.evidence}),
@@ -275,7 +283,7 @@ def _card(finding: Finding, group: Sequence[tuple[str, Finding]], view: View, nu
     )
 
 
-def _said(process: str, verdict: Verdict) -> Said:
+def _said(verdict: Verdict, process: str = "") -> Said:
     about = "" if verdict.exact_bytes else "about "
     entries = verdict.entries
     return Said(

@@ -179,8 +179,25 @@
         ],
         // What lies on top of a pile is painted first.
         series: [{}, ...(data.stacked ? all.slice().reverse() : all)],
-        hooks: { setCursor: [(plot) => this.tell(plot.cursor.idx)] },
+        hooks: { draw: [(plot) => this.mark(plot)], setCursor: [(plot) => this.tell(plot.cursor.idx)] },
       };
+    }
+
+    // A dotted line at each moment that the program told of.
+    mark(plot) {
+      const { ctx, bbox } = plot;
+      ctx.save();
+      ctx.strokeStyle = color("soft");
+      ctx.setLineDash([2, 4]);
+      for (const at of this.data.marks) {
+        const x = plot.valToPos(at, "x", true);
+        if (x < bbox.left || x > bbox.left + bbox.width) continue;
+        ctx.beginPath();
+        ctx.moveTo(x, bbox.top);
+        ctx.lineTo(x, bbox.top + bbox.height);
+        ctx.stroke();
+      }
+      ctx.restore();
     }
 
     range(low, high) {
