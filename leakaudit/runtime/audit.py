@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import leakaudit
 from leakaudit.errors import AttachError, UsageError
-from leakaudit.findings.model import Confidence
+from leakaudit.findings.model import Confidence, ProbeKind
 from leakaudit.findings.order import by_place
 from leakaudit.process import cgroup
 from leakaudit.report.json_v1 import document
@@ -26,6 +26,7 @@ from leakaudit.runtime.memory import seen_outside
 from leakaudit.runtime.named import Named
 from leakaudit.runtime.session import Session
 from leakaudit.runtime.source import (
+    in_package,
     installed_source,
     own_source,
     seen_here,
@@ -189,7 +190,7 @@ class _Audit:
         if self.options.dependencies:
             paths += installed_source(modules, self.target.cwd, self.target.root)
         self.progress("scan", 0, len(paths))
-        report = self._as_seen_there(self.scan(paths))
+        report = self._as_seen_there(_attributable(self.scan(paths)))
         self.session.add("scan", paths=[str(path) for path in paths], report=document(report))
         here = {
             name: source_of(seen_here(self.target.root, PurePosixPath(self.target.cwd, file)))
@@ -362,3 +363,15 @@ class _Audit:
     def _last_failure(self) -> str:
         failures = [record["error"] for record in self.session.of("failed")]
         return failures[-1] if failures else "the copy of the target gave no answer"
+
+
+def _attributable(report: Report) -> Report:
+    """Leave out the counts of a type that code in installed packages asks for: others make such objects too."""
+    kept = (
+        finding
+        for finding in report.findings
+        if finding.probe is None
+        or finding.probe.kind is not ProbeKind.TYPE_COUNT
+        or not in_package(PurePosixPath(finding.location.path))
+    )
+    return replace(report, findings=tuple(kept))

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from leakaudit.runtime.source import INSTALLED
+from leakaudit.runtime.source import in_package
 
 Place = tuple[Path, int]
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -27,13 +27,7 @@ class Sources:
         path = self.files.get(module)
         if path is None:
             return module != "__main__"
-        installed = any(part in INSTALLED for part in path.parts)
-        return not installed and any(folder in path.parents for folder in self.library)
-
-    def is_installed(self, module: str) -> bool:
-        """Tell whether a module belongs to an installed package."""
-        path = self.files.get(module)
-        return path is not None and any(part in INSTALLED for part in path.parts)
+        return not in_package(path) and any(folder in path.parents for folder in self.library)
 
     def declaration(self, module: str, owner: str, name: str) -> Place | None:
         """Return file and line at which a module, class or function (`owner`) declares a name; None if not found."""

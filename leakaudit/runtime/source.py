@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 
 INSTALLED = ("site-packages", "dist-packages")
 OURS = ("leakaudit", "leakaudit_door")
@@ -30,9 +30,14 @@ def own_source(files: Mapping[str, str], cwd: str, root: Path) -> tuple[Path, ..
 def installed_source(files: Mapping[str, str], cwd: str, root: Path) -> tuple[Path, ...]:
     """Return the source files of installed packages that the target has loaded, as paths that open here."""
     paths = (PurePosixPath(cwd, file) for file in files.values())
-    installed = {path for path in paths if any(part in INSTALLED for part in path.parts)}
+    installed = {path for path in paths if in_package(path)}
     here = {source_of(seen_here(root, path)) for path in installed}
     return tuple(sorted(path for path in here if path.suffix == ".py" and path.exists()))
+
+
+def in_package(path: PurePath) -> bool:
+    """Tell whether a file belongs to an installed package."""
+    return any(part in INSTALLED for part in path.parts)
 
 
 def source_of(path: Path) -> Path:
@@ -77,7 +82,7 @@ def _is_ours(module: str, path: PurePosixPath) -> bool:
 
 
 def _foreign(path: PurePosixPath, library: Iterable[PurePosixPath]) -> bool:
-    return any(part in INSTALLED for part in path.parts) or any(folder in path.parents for folder in library)
+    return in_package(path) or any(folder in path.parents for folder in library)
 
 
 def _package(module: str, path: PurePosixPath) -> PurePosixPath:
