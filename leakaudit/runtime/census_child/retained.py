@@ -49,9 +49,8 @@ class Holdings:
         )
         self.complete, self.counts, self.objects = found.complete, found.counts, found.objects
         self.sets: list[tuple[int, ...]] = [()]
-        self.walked: set[int] = (
-            set()
-        )  # groups that meet others, and what they hold: by address, and held by which set
+        # Groups that meet others, and what these hold: by address, and held by which of the sets.
+        self.walked: set[int] = set()
         self.met: dict[int, Any] = {}
         self.held_by: dict[int, int] = {}
         self.retained: dict[int, list[Any]] = {}
@@ -81,8 +80,7 @@ class Holdings:
 
     def _take_whole(self, number: int, reached: list[Any], seeds: dict[int, Any]) -> None:
         """Note that a group that meets no other retains all that it reached and that nobody else holds."""
-        kept = [obj for obj in reached if id(obj) in self.counts or id(obj) in seeds]
-        self.retained[number] = kept
+        self.retained[number] = [obj for obj in reached if id(obj) in self.counts or id(obj) in seeds]
         self.sets.append((number,))
 
     def _walk_group(self, number: int) -> None:
