@@ -60,6 +60,14 @@ def test_an_entry_covers_one_finding(tmp_path: Path) -> None:
     assert apply([ONE], load(path)).fixed == (Entry("b.py", "b._hits", "LA101", ONE.fingerprint),)
 
 
+def test_the_surest_of_several_of_a_kind_is_covered(tmp_path: Path) -> None:
+    path = tmp_path / "baseline.json"
+    write(path, [ONE])
+    hidden = replace(ONE, location=Location("b.py", 1), confidence=Confidence.LOW)
+    applied = apply([hidden, ONE], load(path))
+    assert [item.suppressed for item in applied.findings] == [None, Suppression("baseline")]
+
+
 def test_what_is_gone_counts_as_fixed(tmp_path: Path) -> None:
     path = tmp_path / "baseline.json"
     write(path, [ONE, TWO])

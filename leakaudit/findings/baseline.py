@@ -79,16 +79,20 @@ def write(path: str | Path, findings: Iterable[Finding]) -> int:
 
 
 def apply(findings: Iterable[Finding], baseline: Iterable[Entry]) -> Applied:
-    """Suppress the findings that the baseline holds. An entry covers one finding: a second of its kind is new."""
+    """Suppress the findings that the baseline holds. An entry covers one finding: a second of its kind is new.
+
+    Of several findings of one kind the surest are covered, for those were shown when the baseline was written.
+    """
     entries = tuple(baseline)
     left = Counter(entry.fingerprint for entry in entries)
-    result: list[Finding] = []
-    for finding in findings:
-        if not left[finding.fingerprint]:
-            result.append(finding)
-            continue
-        left[finding.fingerprint] -= 1
-        result.append(finding if finding.suppressed else replace(finding, suppressed=Suppression("baseline")))
+    result = list(findings)
+    for i in sorted(range(len(result)), key=lambda i: -result[i].confidence.rank):
+        finding = result[i]
+        if left[finding.fingerprint]:
+            left[finding.fingerprint] -= 1
+            result[i] = (
+                finding if finding.suppressed else replace(finding, suppressed=Suppression("baseline"))
+            )
     fixed: list[Entry] = []
     for entry in entries:
         if left[entry.fingerprint]:
