@@ -20,7 +20,7 @@ from leakaudit import agent
 from leakaudit.errors import AttachError
 from leakaudit.findings import Status
 from leakaudit.findings.report import Report
-from leakaudit.runtime.attach import cooperative, ladder
+from leakaudit.runtime.attach import cooperative, ladder, preflight
 from leakaudit.runtime.audit import Options, audit
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="doors are for Linux")
@@ -228,6 +228,8 @@ def test_another_version_is_refused(tmp_path, monkeypatch):
         monkeypatch.setattr(leakaudit, "__version__", "99.0")
         with pytest.raises(AttachError, match=r"runs leakaudit .*, and this is 99\.0"):
             cooperative.describe(process.pid)
+        reports = {report.name: report for report in ladder.rungs(preflight.inspect(process.pid))}
+        assert "this is 99.0" in reports["cooperative"].reason  # and another way is taken
 
 
 def test_suspended_program_does_not_hold_us_up(tmp_path):

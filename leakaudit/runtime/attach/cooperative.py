@@ -33,11 +33,11 @@ class Cooperative:
 
     def available(self, target: Target) -> str | None:
         """Return why this way is closed for the target, or None when it is open."""
-        door = _find(target.pid, target.namespace_pid)
-        if door is None:
-            return NO_DOOR
-        door.close()
-        return None
+        try:
+            answer = _ask(target.pid, target.namespace_pid, do="describe")
+        except AttachError as error:
+            return error.cause
+        return None if answer is not None else NO_DOOR
 
     def inject(
         self, target: Target, source: bytes, hello: Callable[[], bool], deadline_s: float
