@@ -17,9 +17,10 @@ from leakaudit.findings.report import Outlook, Report
 from leakaudit.report import View
 from leakaudit.report.html import render
 from leakaudit.report.html.charts import MOST_LINES, Chart, Line, containers, of_process, thin
-from leakaudit.report.html.model import Page, Panel, curve, page_of
+from leakaudit.report.html.model import Page, Panel, page_of
 from leakaudit.report.html.page import breakable, embedded, prose, write_page
 from leakaudit.report.html.paths import DEEPEST, tree
+from leakaudit.report.html.said import curve
 from leakaudit.report.html.source import excerpts
 
 VIEW = View(source_line=source_line)

@@ -7,15 +7,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from leakaudit.findings import Evidence, Finding, Status, Verdict
+from leakaudit.findings import Evidence, Finding, Status
 from leakaudit.findings.fleet import process_names
 from leakaudit.findings.order import by_growth, by_place
 from leakaudit.report import units
-from leakaudit.report.html.charts import MOST_MARKS, Chart, of_process, thin
+from leakaudit.report.html.charts import MOST_MARKS, Chart, of_process
 from leakaudit.report.html.paths import Node, tree
+from leakaudit.report.html.said import Said, said_of
 from leakaudit.report.html.source import Excerpt, excerpts
 from leakaudit.report.style import printable
-from leakaudit.report.text_runtime import WORDS, outlook, retains
+from leakaudit.report.text_runtime import outlook
 from leakaudit.report.told import posix
 
 if TYPE_CHECKING:
@@ -24,24 +25,6 @@ if TYPE_CHECKING:
 
 Fact = tuple[str, str]
 NOT_WATCHED = "not watched"
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """What one process said of a finding: figures as text, the curve as points of a drawing 100 wide and 24 high."""
-
-    process: str
-    status: str
-    word: str
-    reason: str
-    entries: str
-    gain: str
-    memory: str
-    share: str
-    share_of_100: float
-    curve: str
-    path: tuple[str, ...]
-    retains: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +221,7 @@ def _cards(report: Report, names: Sequence[str], view: View) -> Iterable[Card]:
     for name, process in zip(names, report.processes):
         for finding in process.findings:
             if finding.verdict:
-                each.setdefault(_key(finding), []).append(_said(finding.verdict, name))
+                each.setdefault(_key(finding), []).append(said_of(finding.verdict, name))
     ordered = (
         by_growth(report.findings)
         if report.runtime
@@ -271,7 +254,7 @@ def _card(finding: Finding, each: tuple[Said, ...], view: View, number: int) -> 
         severity=finding.severity.value,
         status=verdict.status.value if verdict else "suppressed" if silenced else NOT_WATCHED,
         message=printable(finding.message),
-        said=_said(verdict) if verdict else None,
+        said=said_of(verdict) if verdict else None,
         each=each,
         excerpts=excerpts(finding, view.source_line),
         evidence=finding.evidence,
@@ -281,37 +264,6 @@ def _card(finding: Finding, each: tuple[Said, ...], view: View, number: int) -> 
         suppressed=f"{silenced.by}: {silenced.reason}".removesuffix(": ") if silenced else "",
         open=number < MOST_OPEN and worth,
     )
-
-
-def _said(verdict: Verdict, process: str = "") -> Said:
-    about = "" if verdict.exact_bytes else "about "
-    entries = verdict.entries
-    return Said(
-        process=process,
-        status=verdict.status.value,
-        word=WORDS[verdict.status],
-        reason=verdict.reason,
-        entries="" if entries is None else f"{entries[0]:,} → {entries[1]:,}",
-        gain="" if verdict.entries_per_s is None else units.rate(verdict.entries_per_s),
-        memory="" if verdict.bytes_per_s is None else about + units.size_rate(verdict.bytes_per_s),
-        share="" if verdict.share is None else units.share(verdict.share),
-        share_of_100=round(100 * (verdict.share or 0.0), 1),
-        curve=curve(verdict.points),
-        path=tuple(map(printable, verdict.retaining_path)),
-        retains=retains(verdict),
-    )
-
-
-def curve(points: Sequence[tuple[float, float]]) -> str:
-    """Return points as those of an SVG polyline in a box 100 wide and 24 high; "" if there are too few."""
-    if len(points) < 2 or points[-1][0] <= points[0][0]:
-        return ""
-    kept = thin(points, 120)
-    start, span = kept[0][0], kept[-1][0] - kept[0][0]
-    values = [value for _, value in kept]
-    low, high = min(values), max(values)
-    scale = 20 / (high - low) if high > low else 0.0
-    return " ".join(f"{100 * (at - start) / span:.1f},{22 - (value - low) * scale:.1f}" for at, value in kept)
 
 
 def _clean_place(path: str, line: int | None) -> str:
