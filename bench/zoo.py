@@ -34,7 +34,7 @@ TARGETS = ROOT / "tests/fixtures/targets"
 BEGIN, END = "<!-- zoo: begin -->", "<!-- zoo: end -->"
 FRAMEWORKS = ("flask", "fastapi", "uvicorn", "blinker", "torch", "tornado", "websockets")
 SETTLE_S = 1.0  # until a program has imported what it needs and listens
-SPARE_S = 90.0  # a program lives on so long after the watching, for the scan and the censuses
+SPARE_S = 240.0  # a program lives on so long after the watching, for the scan and the censuses
 
 
 @dataclass(frozen=True, slots=True)
