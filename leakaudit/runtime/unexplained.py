@@ -24,11 +24,14 @@ _WEAK = ("weakref.", "_weakrefset.")  # what these hold, somebody else keeps ali
 
 
 class Rank(IntEnum):
-    """What is told first: what grows, then many small things, then types of which nobody knows where they are."""
+    """What is told first: what has a name and rose throughout, what only has an address, what are many small
+    things, and types of which nobody knows where they are.
+    """
 
-    CONTAINER = 0
-    POPULATION = 1
-    TYPE = 2
+    NAMED = 0
+    NAMELESS = 1
+    POPULATION = 2
+    TYPE = 3
 
 
 Step = Mapping[str, str]
@@ -74,16 +77,22 @@ def unexplained(
     span = watched.last.t - watched.first.t
     if span <= 0:
         return ()
-    found = [(Rank.CONTAINER, _tell(item, span, watched)) for item in result.get("unexplained", ())]
+    nameless = (item for item in result.get("unexplained", ()) if not _in_cache(item))
+    found = [(Rank.NAMELESS, _tell(item, span, watched)) for item in nameless]
     types = (item for item in result.get("unexplained_types", ()) if _keeps_growing(item["type"], watched))
     found += [(Rank.TYPE, _tell(item, span, watched)) for item in types]
     kept = [(rank, item) for rank, item in found if _matters(item)]
     for item in result.get("named", ()):
         named = _tell_named(item, span, watched)
         if named is not None:
-            kept.append((Rank.POPULATION if item["population"] else Rank.CONTAINER, named))
+            kept.append((Rank.POPULATION if item["population"] else Rank.NAMED, named))
     kept.sort(key=lambda pair: (pair[0] or pair[1].symbol.startswith(_WEAK), -(pair[1].bytes_per_s or 0.0)))
     return tuple(item for _, item in kept[:MOST])
+
+
+def _in_cache(item: Mapping[str, Any]) -> bool:
+    """Tell whether a container is where a function's cache keeps its entries: the cache itself is named and judged."""
+    return bool(item["path"]) and item["path"][-1]["text"].startswith("_lru_cache_wrapper.")
 
 
 def _tell_named(item: Mapping[str, Any], span: float, watched: Watched) -> Unexplained | None:
