@@ -13,6 +13,7 @@ from report_samples import QUIET, RUNTIME, SCAN
 from leakaudit.errors import UsageError
 from leakaudit.findings import Confidence
 from leakaudit.findings.order import by_growth, by_place
+from leakaudit.findings.report import FileError
 from leakaudit.report import View, renderer
 from leakaudit.report.json_v1_parse import parse
 
@@ -154,3 +155,12 @@ def test_infinity_is_no_number() -> None:
 def test_what_is_no_report_is_refused(text: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         parse(text)
+
+
+def test_a_rule_that_failed_is_named() -> None:
+    broken = FileError("rules/mine.py", "ZeroDivisionError", 3, "LA999")
+    text = renderer("json").render(replace(SCAN, errors=(broken,)), View())
+    assert json.loads(text)["errors"] == [
+        {"path": "rules/mine.py", "line": 3, "reason": "ZeroDivisionError", "rule": "LA999"}
+    ]
+    assert parse(text).errors == (broken,)

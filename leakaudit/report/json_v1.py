@@ -161,7 +161,7 @@ def _verdict(item: Verdict) -> Json:
 
 
 def _error(item: FileError) -> Json:
-    return {"path": item.path, "line": item.line, "reason": item.reason}
+    return {"path": item.path, "line": item.line, "reason": item.reason, "rule": item.rule}
 
 
 def _runtime(item: RuntimeAudit) -> Json:

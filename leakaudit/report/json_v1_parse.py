@@ -52,7 +52,10 @@ def _report(item: _Json) -> Report:
     return Report(
         kind=item["kind"],
         findings=tuple(map(_finding, item["findings"])),
-        errors=tuple(FileError(error["path"], error["reason"], error["line"]) for error in item["errors"]),
+        errors=tuple(
+            FileError(error["path"], error["reason"], error["line"], error.get("rule", ""))
+            for error in item["errors"]
+        ),
         files=summary["files"],
         lines=summary["lines"],
         seconds=summary["seconds"],

@@ -9,7 +9,7 @@ from leakaudit.findings import Finding, Status
 from leakaudit.findings.order import by_growth
 from leakaudit.report import units
 from leakaudit.report.markdown_text import block, cell, code, plain, prose
-from leakaudit.report.text_runtime import WORDS, retains
+from leakaudit.report.text_runtime import WORDS, outlook, retains
 from leakaudit.report.text_runtime import summary as runtime_summary
 from leakaudit.report.text_scan import summary as scan_summary
 from leakaudit.report.told import posix, told
@@ -42,6 +42,7 @@ def _head(report: Report) -> Iterator[str]:
     how = f"Python {audit.python}, {audit.method}" if audit.python else audit.method
     yield f"{plain(how)}; {_watched(audit)}. {plain(runtime_summary(report))}."
     yield ""
+    yield from (f"{plain(text)}  " for text in outlook(audit))
     if audit.ended_early:
         yield from (f"**Ended early:** {plain(audit.ended_early)}", "")
 
