@@ -162,7 +162,7 @@ def _by_words(text: str, tags: tuple[str, ...]) -> Answer | None:
     own = words(text.partition("(")[0] or text)
     if len(own) > 1 and own[-1] in ("id", "ids") and own[-2] in POPULATION_WORDS:
         return Answer(
-            "likely-fresh", f"the key `{text}` names one of a population that is seldom large (`{own[-2]}`)"
+            "unknown", f"the key `{text}` names one of a population that is seldom large (`{own[-2]}`)"
         )
     if own and own[-1] in FRESH_WORDS:
         return Answer("fresh", f"the key `{text}` is named like something new for every caller (`{own[-1]}`)")
