@@ -153,8 +153,7 @@ def read_until(terminal: int, text: bytes) -> bytes:
 def test_program_has_the_terminal_and_ctrl_c_reaches_it() -> None:
     code = (
         "import time\n"
-        "print('READY', input(), flush=True)\n"
-        "try: time.sleep(60)\n"
+        "try: print('READY', input(), flush=True); time.sleep(60)\n"
         "except KeyboardInterrupt: print('interrupted by the terminal', flush=True)"
     )
     pid, terminal = on_a_terminal([*RUN, "--", sys.executable, "-c", code])
