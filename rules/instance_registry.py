@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from leakaudit.facts import judge, population
+from leakaudit.facts.answers import words
 from leakaudit.facts.instances import Enrolment, enrolments, is_enrolling, removal
 from leakaudit.findings import Confidence, Evidence, Finding, Fix, Location, Related
 from leakaudit.scan.module import Module
@@ -26,6 +27,7 @@ _REMOVAL = {
 _KEY = {"identity": 1, "fresh": 1, "likely-fresh": 1, "unknown": 0, "likely-finite": -4, "finite": -8}
 _OWN_LIFE = {"process": -5, "long": -2, "likely-long": -1, "short": 1, "keyed": 1}
 _CONTEXT = {"import": -8, "start-up": -2, "registrar": -1, "per-event": 1}
+_STANDS_IN = frozenset({"asserting", "mock", "fake", "dummy", "stub", "spy", "recording"})
 
 
 class InstanceRegistry(Rule):
@@ -148,6 +150,8 @@ class InstanceRegistry(Rule):
         life = project.lifetimes.of_class(enrolment.cls)
         if life.value in _OWN_LIFE:
             yield Evidence("instances", life.value, life.reason, _OWN_LIFE[life.value])
+        if _STANDS_IN & set(words(enrolment.cls.name)):
+            yield Evidence("name", "stand-in", f"`{enrolment.cls.name}` is named like a helper of tests", -3)
         context = project.contexts.of_function(enrolment.seen.path, enrolment.seen.event.func)
         if context.value in _CONTEXT:
             yield Evidence("context", context.value, context.reason, _CONTEXT[context.value])
