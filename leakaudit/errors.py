@@ -35,5 +35,9 @@ class AttachError(LeakAuditError):
     """The target cannot be attached to, or the agent did not answer."""
 
 
+class NotPythonError(AttachError):
+    """The target runs no CPython."""
+
+
 class SessionError(LeakAuditError):
     """A session file is damaged, or written by a newer version."""

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     metavar="REPORT",
     help="Watch what this report found (JSON or a session), and scan nothing.",
 )
+@click.option("--children", is_flag=True, help="Audit the Python processes below PID too, in one report.")
 @click.option(
     "--method", default="auto", show_default=True, help="Way into the process; see `leakaudit doctor PID`."
 )
@@ -63,7 +64,10 @@ if TYPE_CHECKING:
 @format_option
 @output_option
 @click.option(
-    "--session", type=click.Path(dir_okay=False), metavar="FILE", help="Keep all that is seen in FILE."
+    "--session",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="Keep all that is seen in FILE; with --children in FILE.PID, one for each process.",
 )
 @click.option("--no-config", is_flag=True, help="Ignore [tool.leakaudit] in pyproject.toml.")
 @click.option("-q", "--quiet", is_flag=True, help="Print verdicts and unexplained growth, and no progress.")
@@ -75,6 +79,7 @@ def runtime(pid: int, **options: Any) -> ExitCode:
     from leakaudit.cli.progress import Progress
     from leakaudit.process.budget import parse_size
     from leakaudit.runtime.audit import Options, audit
+    from leakaudit.runtime.fleet import audit_tree
 
     wanted = Options(
         duration_s=options["duration"],
@@ -91,7 +96,8 @@ def runtime(pid: int, **options: Any) -> ExitCode:
     given = options["from_"]
     scan = _given(given) if given else partial(scan_source, no_config=options["no_config"])
     with Progress("watching", "s", wanted=not quiet) as progress:
-        report = audit(pid, scan, wanted, progress.step)
+        look = audit_tree if options["children"] else audit
+        report = look(pid, scan, wanted, progress.step)
     emit(report, options["format_"], options["output"], brief=quiet)
     return ExitCode.FINDINGS if report.confirmed else ExitCode.CLEAN
 

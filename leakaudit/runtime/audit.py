@@ -48,6 +48,7 @@ ANSWER_S = 60.0  # a target whose threads fight for the interpreter lock answers
 COUNTS = 5  # parts of the time of watching, at whose ends copies count where samples cannot
 RECLAIM = Path(__file__).with_name("reclaim.py")
 OVERHEAD_S = 900.0  # what attach, scan and censuses may take beside the watching
+NO_TURN = contextlib.nullcontext()
 
 
 class Progress(Protocol):
@@ -62,7 +63,8 @@ class Options:
     """How to audit. `source` overrides what is scanned; `interval_s` 0 picks one that suits the duration.
     `budget` is a name and bytes that the target should not exceed.
 
-    With `dependencies`, what the target has loaded of installed packages is scanned too.
+    With `dependencies`, what the target has loaded of installed packages is scanned too; without `needs_source`, a
+    target that has loaded no source of its own is audited for what no finding explains.
     """
 
     duration_s: float = 60.0
@@ -75,6 +77,7 @@ class Options:
     budget: tuple[str, float] | None = None
     reclaim: bool = False
     threshold: Confidence = Confidence.MEDIUM
+    needs_source: bool = True
 
     @property
     def pace_s(self) -> float:
@@ -88,16 +91,19 @@ def audit(
     options: Options | None = None,
     progress: Progress = lambda *_: None,
     session: Session | None = None,
+    *,
+    turn: contextlib.AbstractContextManager[object] = NO_TURN,
 ) -> Report:
     """Attach to a process, watch it, and return the runtime report; raises LeakAuditError when that cannot be done.
 
     `scan` is the static half; it should return findings of low confidence too. Ctrl-C while watching ends early.
-    A `session` that is given holds its first record already, and stays open.
+    A `session` that is given holds its first record already, and stays open. `turn` is held while the target stands
+    still, or a copy of it works.
     """
     options = options or Options()
     record = session or Session(options.session)
     try:
-        return _Audit(reach(pid, options.method), scan, options, progress, record).run()
+        return _Audit(reach(pid, options.method), scan, options, progress, record, turn=turn).run()
     finally:
         if session is None:
             record.close()
@@ -127,8 +133,11 @@ class _Audit:
         options: Options,
         progress: Progress,
         session: Session,
+        *,
+        turn: contextlib.AbstractContextManager[object],
     ) -> None:
         self.target, self.injector = way
+        self.turn = turn
         self.scan, self.options = scan, options
         self.progress, self.session = progress, session
         self.vitals = Vitals(self.target.pid)
@@ -141,24 +150,33 @@ class _Audit:
         if not self.session.records:
             begin(self.session, self.target.pid, self.target.argv, self.options)
         self.progress("attach", 0, 1)
-        link, injection = attach(self.target, self.injector, self._alive, self._heard, self._agent_options())
+        with self.turn:
+            link = self._attach()
         with contextlib.closing(link):
-            hello = link.wait_for("hello", ANSWER_S)
-            if hello is None:
-                raise AttachError("the agent in the target does not answer", "try again")
-            self.session.add(
-                "attached",
-                method=injection.method,
-                mode=injection.mode,
-                pause_ms=max(injection.stops_ms, default=0.0),
-                latency_ms=injection.latency_ms,
-                python=hello["python"],
-            )
-            self.has_ctypes = bool(hello["ctypes"])
             self._scan(link)
             reason = self._watch(link)
         self.session.add("end", reason=reason)
         return conclude(self.session)
+
+    def _attach(self) -> Link:
+        link, injection = attach(self.target, self.injector, self._alive, self._heard, self._agent_options())
+        try:
+            hello = link.wait_for("hello", ANSWER_S)
+            if hello is None:
+                raise AttachError("the agent in the target does not answer", "try again")
+        except BaseException:
+            link.close()
+            raise
+        self.session.add(
+            "attached",
+            method=injection.method,
+            mode=injection.mode,
+            pause_ms=max(injection.stops_ms, default=0.0),
+            latency_ms=injection.latency_ms,
+            python=hello["python"],
+        )
+        self.has_ctypes = bool(hello["ctypes"])
+        return link
 
     def _agent_options(self) -> dict[str, Any]:
         return {
@@ -183,7 +201,7 @@ class _Audit:
         modules: dict[str, str] = answer["files"]
         own = own_source(modules, self.target.cwd, self.target.root)
         paths = self.options.source or own
-        if not paths:
+        if not paths and self.options.needs_source:
             raise UsageError(
                 "the target has loaded no source files of its own", "name its source with `--source DIR`"
             )
@@ -331,7 +349,8 @@ class _Audit:
         self._take_census(link, command)
 
     def _take_census(self, link: Link, command: dict[str, Any]) -> None:
-        answer = link.ask("census", "census", 3 * census.LIMIT_S, **command)
+        with self.turn:
+            answer = link.ask("census", "census", 3 * census.LIMIT_S, **command)
         result = link.channel.fetch(f"census-{command['id']}.json") if answer and answer["done"] else None
         if result is None:
             error = (link.channel.fetch("census-error.json") or {}).get("error") or self._last_failure()

@@ -39,6 +39,7 @@ def conclude(session: Session) -> Report:
         findings=by_growth(judged),
         threshold=Confidence(_header(session)["threshold"]),
         runtime=_runtime(session, watched, given),
+        notes=(*scanned.notes, *(record["text"] for record in session.of("tree"))),
     )
 
 

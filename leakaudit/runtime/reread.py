@@ -55,4 +55,9 @@ def read_runtime_reports(paths: Sequence[Path]) -> Report:
                 f"{path} is the report of a scan",
                 "give what `leakaudit runtime` wrote: its session or its JSON",
             )
-    return together([part for report in reports for part in (report.processes or (report,))])
+    parts = [part for report in reports for part in (report.processes or (report,))]
+    return together(sorted(parts, key=_identity))
+
+
+def _identity(report: Report) -> tuple[str, int]:
+    return (report.runtime.host, report.runtime.pid) if report.runtime is not None else ("", 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from leakaudit.errors import AttachError
+from leakaudit.errors import AttachError, NotPythonError
 from leakaudit.runtime.attach import main_thread, procfs
 from leakaudit.runtime.attach.elf import ElfError, read_image
 from leakaudit.runtime.attach.target import Runtime
@@ -37,7 +37,7 @@ def find_runtime(pid: int, memory: Readable) -> Runtime:
         raise ProcessLookupError(pid)  # it is ending: its memory is gone already
     for name in (PurePosixPath(exe).name, *(PurePosixPath(mapping.path).name for mapping in images)):
         if name.startswith(_OTHERS):
-            raise AttachError(
+            raise NotPythonError(
                 f"process {pid} runs {name}, and only CPython can be attached to",
                 "watch it from outside with `leakaudit monitor`",
             )
@@ -55,7 +55,7 @@ def find_runtime(pid: int, memory: Readable) -> Runtime:
             f"the interpreter of process {pid} ({exe}) is 32-bit or does not export the C API",
             "start it with `leakaudit run`",
         )
-    raise AttachError(
+    raise NotPythonError(
         f"process {pid} ({exe}) is not a Python process", "give the pid of the interpreter itself"
     )
 
