@@ -47,6 +47,18 @@ def test_watches_tasks_threads_and_what_is_registered_per_call():
     assert all(finding.only_watched for finding in watched())
 
 
+def test_watches_containers_that_no_rule_names():
+    source = "CARTS = {}\napp = App()\napp.state.carts = []\nclass Shop:\n    def __init__(self): self.items = set()\n"
+    facts = {"shop.py": extract(source)}
+    found = watchlist(facts, ())
+    assert {(f.symbol, f.rule, f.probe.kind) for f in found} == {
+        ("shop.CARTS", "LA101", ProbeKind.MODULE_ATTRIBUTE),
+        ("shop.app.state.carts", "LA102", ProbeKind.MODULE_ATTRIBUTE),
+        ("shop.Shop.items", "LA103", ProbeKind.INSTANCE_ATTRIBUTE),
+    }
+    assert len(watchlist(facts, found)) == 0
+
+
 def test_leaves_to_rules_what_they_found():
     told = [finding for finding in watched() if finding.probe.kind is ProbeKind.FINALIZERS]
     assert len(watched(told)) == len(watched()) - 1

@@ -1,15 +1,16 @@
-"""What no rule suspects and a live process is asked about all the same: what functions leave running or registered.
+"""What no rule suspects and a live process is asked about all the same.
 
-A count of tasks or threads by function costs an audit nothing, and whether they end is hard to tell from the source.
-What is not confirmed is not told.
+Whether the tasks and threads of a function end, and whether something far away adds to a container, is hard to tell from
+the source, and a count costs an audit little. What is not confirmed is not told.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 
-from leakaudit.facts.model import Call, FileFacts
+from leakaudit.facts.model import Call, Container, FileFacts
 from leakaudit.facts.modules import Modules
 from leakaudit.findings import Confidence, Evidence, Finding, Location, Probe, ProbeKind, Severity
 from leakaudit.findings.model import WATCHED
@@ -17,6 +18,19 @@ from leakaudit.findings.model import WATCHED
 _EVIDENCE = Evidence(WATCHED, "yes", "no rule suspects it; the live process was asked")
 _TARGET = re.compile(r"(?:function:|bound:i:)([\w.]+)")
 _THREADS = frozenset(("Thread", "Timer", "start_new_thread"))
+MOST_CONTAINERS = 300
+_SCOPES = {
+    "m": ProbeKind.MODULE_ATTRIBUTE,
+    "c": ProbeKind.CLASS_ATTRIBUTE,
+    "i": ProbeKind.INSTANCE_ATTRIBUTE,
+    "d": ProbeKind.DEFAULT_ARGUMENT,
+}
+_RULES = {
+    "list": ("LA102", "unbounded-sequence"),
+    "set": ("LA103", "unbounded-set"),
+    "queue": ("LA503", "unbounded-queue"),
+    **dict.fromkeys(("dict", "defaultdict", "counter"), ("LA101", "unbounded-mapping")),
+}
 _REGISTRARS = {
     "x:atexit.register": (
         ProbeKind.EXIT_FUNCTIONS,
@@ -30,13 +44,22 @@ _REGISTRARS = {
 
 
 def watchlist(facts: Mapping[str, FileFacts], told: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Return what to watch beside what was `told` by rules."""
+    """Return what to watch beside what was `told` by rules: what is left running, and the containers of small projects."""
+    told = tuple(told)
     known = {(f.location.path, f.location.line) for f in told}
     modules = Modules(facts)
     found = (
         finding for path, file in facts.items() for finding in _of_file(path, modules.name_of(path), file)
     )
-    return tuple(f for f in found if (f.location.path, f.location.line) not in known)
+    running = tuple(f for f in found if (f.location.path, f.location.line) not in known)
+    symbols = {f.symbol for f in told}
+    held = (
+        finding
+        for path, file in facts.items()
+        for container in file.containers
+        for finding in _container(path, modules.name_of(path), container)
+    )
+    return (*running, *islice((f for f in held if f.symbol not in symbols), MOST_CONTAINERS))
 
 
 def _of_file(path: str, module: str, file: FileFacts) -> Iterator[Finding]:
@@ -54,6 +77,16 @@ def _of_file(path: str, module: str, file: FileFacts) -> Iterator[Finding]:
     for call in file.calls:
         if call.callee in _REGISTRARS and call.func >= 0:
             yield _registered(module, path, file, call)
+
+
+def _container(path: str, module: str, container: Container) -> Iterator[Finding]:
+    scope, _, owned = container.owner.partition(":")
+    if scope in _SCOPES and not container.bound and not container.weak:
+        qualname, _, name = owned.rpartition(".")
+        place = Location(path, container.line, container.column, container.end_line, container.end_column)
+        probe = Probe(_SCOPES[scope], module, path, qualname, name)
+        message = f"`{name}` gains entries that nothing takes out"
+        yield _finding(place, probe, message, *_RULES.get(container.kind, _RULES["list"]))
 
 
 def _run_in_threads(call: Call) -> Iterator[str]:
@@ -77,11 +110,12 @@ def _registered(module: str, path: str, file: FileFacts, call: Call) -> Finding:
 
 
 def _finding(place: Location, probe: Probe, message: str, rule: str, name: str) -> Finding:
+    named = probe.attribute if probe.kind in _SCOPES.values() else ""
     return Finding(
         rule=rule,
         name=name,
         location=place,
-        symbol=f"{probe.module}.{probe.qualname}",
+        symbol=".".join(filter(None, (probe.module, probe.qualname, named))),
         message=message,
         severity=Severity.WARNING,
         confidence=Confidence.LOW,
