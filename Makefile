@@ -6,12 +6,13 @@ DEMO_VENV := .venv-demo
 VENV := .venv
 export PYTHON
 
-.PHONY: help demo test format accuracy bench-scan bench-pauses bench-attach bench-zoo pictures memory-tests clean check check-format check-lint check-types check-rule-types check-self
+.PHONY: help demo test docs format accuracy bench-scan bench-pauses bench-attach bench-zoo pictures memory-tests clean check check-format check-lint check-types check-rule-types check-self
 
 help:
 	@echo 'make demo    audit a leaking federated server, live, on this machine'
 	@echo 'make test    run the tests'
-	@echo 'make check   format, lint, types, and leakaudit on its own source'
+	@echo 'make check   format, lint, types, leakaudit on its own source, and the site'
+	@echo 'make docs    build the site of the documentation into build/site'
 	@echo 'make format  let ruff format and mend the source'
 	@echo 'make accuracy  scan pinned releases with known leaks and write docs/precision.md'
 	@echo 'make bench-pauses  what an audit costs a busy process; writes docs/runtime-cost.md'
@@ -29,7 +30,7 @@ test: $(VENV)/.ready
 	$(VENV)/bin/python -m pytest $(ARGS)
 
 # `make -k check` goes through all of them, whatever fails.
-check: check-format check-lint check-types check-rule-types check-self
+check: check-format check-lint check-types check-rule-types check-self docs
 
 check-format: $(VENV)/.ready
 	$(VENV)/bin/ruff format --check .
@@ -46,6 +47,11 @@ check-rule-types: $(VENV)/.ready
 
 check-self: $(VENV)/.ready
 	$(VENV)/bin/leakaudit scan leakaudit rules
+
+# The banner that is turned off tells of other builders of sites.
+docs: $(VENV)/.ready
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --quiet --strict
+	@echo 'the site is in build/site'
 
 format: $(VENV)/.ready
 	$(VENV)/bin/ruff format .
