@@ -141,8 +141,10 @@ def scan_source(paths: Sequence[Path], no_config: bool = False) -> Report:
     done = examine(paths, options)
     rules = load_rules()
     ran = select_rules(rules, config.select, config.ignore)
-    report = decide(
-        done.report, Terms(config, rules, ran, done.comments, audited=done.files, threshold=Confidence.LOW)
-    )
     own = {path: done.facts[path] for path in done.files}
-    return replace(report, findings=(*report.findings, *watchlist(own, report.findings)))
+    codes = {rule.code for rule in ran}
+    more = (finding for finding in watchlist(own, done.report.findings) if finding.rule in codes)
+    return decide(
+        replace(done.report, findings=(*done.report.findings, *more)),
+        Terms(config, rules, ran, done.comments, audited=done.files, threshold=Confidence.LOW),
+    )
