@@ -84,6 +84,7 @@ class _Tree:
         self._began = time.monotonic()
         self._look_at = self._began + LOOK_S
         self._left_out = 0
+        self._late: list[int] = []
 
     def run(self) -> Report:
         table = self._reader.table()
@@ -105,9 +106,9 @@ class _Tree:
             return self._reports[key]
 
     def _members(self, table: dict[int, Stat]) -> list[Stat]:
-        """Return the root and all below it that are alive and not yet known; ourselves are left out."""
-        ours = {os.getpid(), *descendants({os.getpid()}, table)}
+        """Return the root and all below it that are alive and not yet known; what we run ourselves is left out."""
         found = [self.root, *sorted(descendants({self.root}, table))]
+        ours = {os.getpid(), *descendants({os.getpid()}, table)} if os.getpid() in found else set()
         stats = [table[pid] for pid in found if pid in table and pid not in ours]
         return [s for s in stats if not s.is_zombie and (s.pid, s.started) not in self._known]
 
@@ -168,16 +169,16 @@ class _Tree:
             before = len(self.members)
             if left_s < LEAST_S:
                 self._known.add((stat.pid, stat.started))
-                self._note_late(stat.pid, now)
+                self._note_late(stat.pid)
             elif not list(self._join([stat], left_s)) and len(self.members) > before:
                 self.notes.append(f"process {stat.pid} came later and was watched from {now:.0f} s on")
 
-    def _note_late(self, pid: int, now: float) -> None:
+    def _note_late(self, pid: int) -> None:
         try:
             reach(pid, self.options.method)
         except AttachError:
             return
-        self.notes.append(f"process {pid} came after {now:.0f} s, too late to be watched")
+        self._late.append(pid)
 
     def _conclude(self) -> Report:
         for member in self.members:
