@@ -6,7 +6,7 @@ DEMO_VENV := .venv-demo
 VENV := .venv
 export PYTHON
 
-.PHONY: help demo test docs format accuracy bench-scan bench-pauses bench-attach bench-zoo pictures memory-tests clean check check-format check-lint check-types check-rule-types check-self
+.PHONY: help demo test docs format accuracy bench-scan bench-pauses bench-attach bench-zoo bench-known-leaks pictures memory-tests clean check check-format check-lint check-types check-rule-types check-self
 
 help:
 	@echo 'make demo    audit a leaking federated server, live, on this machine'
@@ -16,6 +16,7 @@ help:
 	@echo 'make format  let ruff format and mend the source'
 	@echo 'make accuracy  scan pinned releases with known leaks and write docs/precision.md'
 	@echo 'make bench-pauses  what an audit costs a busy process; writes docs/runtime-cost.md'
+	@echo 'make bench-known-leaks  audit releases with known leaks; writes docs/known-leaks.md'
 	@echo 'make bench-scan  what a scan of Django costs, beside other linters; writes docs/performance.md'
 	@echo 'make pictures  run the demo and take the pictures of its HTML report for docs/pictures (needs chromium)'
 	@echo 'make memory-tests  federated jobs under several settings, compared: docs/compare.md'
@@ -56,6 +57,9 @@ docs: $(VENV)/.ready
 format: $(VENV)/.ready
 	$(VENV)/bin/ruff format .
 	$(VENV)/bin/ruff check --fix .
+
+bench-known-leaks: $(VENV)/.ready
+	$(VENV)/bin/python bench/known_leaks/run.py --write
 
 accuracy: $(VENV)/.ready
 	$(VENV)/bin/python bench/accuracy --write docs/precision.md $(ARGS)

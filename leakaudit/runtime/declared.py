@@ -72,7 +72,11 @@ def _lines(scope: ast.AST, name: str) -> Iterator[int]:
     yield from (node.lineno for node in own if _assigns(node, name) or _defines(node, name))
     if isinstance(scope, ast.ClassDef):
         plain = {name, _unmangled(scope.name, name)}
-        yield from (node.lineno for node in ast.walk(scope) if _assigns_attribute(node, plain))
+        yield from (
+            node.lineno
+            for node in ast.walk(scope)
+            if isinstance(node, ast.stmt) and _assigns_attribute(node, plain)
+        )
 
 
 def _inside(scope: ast.AST) -> Iterator[ast.stmt]:

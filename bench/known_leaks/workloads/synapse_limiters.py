@@ -1,22 +1,17 @@
-"""Servlets that are made, each with its own rate limiter."""
+"""Home servers that are set up and dropped, as tests do, each with its own rate limiter."""
 
 import time
 
 from synapse.config.ratelimiting import FederationRatelimitSettings
-from synapse.server import HomeServer  # noqa: F401 - as a server imports it
 from synapse.util import Clock
 from synapse.util.ratelimitutils import FederationRateLimiter
 from twisted.internet import reactor
 
-settings = (
-    FederationRatelimitSettings.parse_obj({})
-    if hasattr(FederationRatelimitSettings, "parse_obj")
-    else FederationRatelimitSettings()
-)
-clock = Clock(reactor)
+settings, clock = FederationRatelimitSettings(), Clock(reactor)
 print("READY", flush=True)
-end, i = time.monotonic() + 150, 0
+end = time.monotonic() + 150
 while time.monotonic() < end:
-    i += 1
-    limiter = FederationRateLimiter("server", clock, settings, metrics_name=None)
+    limiter = FederationRateLimiter(clock, settings, "federation")
+    with limiter.ratelimit("other.example"):
+        pass
     time.sleep(0.01)
