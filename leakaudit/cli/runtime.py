@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Keep all that is seen in FILE; with --children in FILE.PID, one for each process.",
 )
+@click.option("--live", is_flag=True, help="On a terminal: show what grows as it moves, before the report.")
 @click.option("--no-config", is_flag=True, help="Ignore [tool.leakaudit] in pyproject.toml.")
 @click.option("-q", "--quiet", is_flag=True, help="Print verdicts and unexplained growth, and no progress.")
 def runtime(pid: int, **options: Any) -> ExitCode:
@@ -95,11 +96,30 @@ def runtime(pid: int, **options: Any) -> ExitCode:
     quiet = options["quiet"]
     given = options["from_"]
     scan = _given(given) if given else partial(scan_source, no_config=options["no_config"])
-    with Progress("watching", "s", wanted=not quiet) as progress:
-        look = audit_tree if options["children"] else audit
-        report = look(pid, scan, wanted, progress.step)
+    if options["live"] and _can_live(options):
+        from leakaudit.cli.live import audit_live
+
+        report = audit_live(pid, scan, wanted)
+    else:
+        with Progress("watching", "s", wanted=not quiet) as progress:
+            look = audit_tree if options["children"] else audit
+            report = look(pid, scan, wanted, progress.step)
     emit(report, options["format_"], options["output"], brief=quiet)
     return ExitCode.FINDINGS if report.confirmed else ExitCode.CLEAN
+
+
+def _can_live(options: dict[str, Any]) -> bool:
+    """Refuse what --live cannot go with; tell where there is no terminal for it."""
+    from leakaudit.cli.live import can_show
+    from leakaudit.errors import UsageError
+
+    for other, why in (("children", "shows one process"), ("quiet", "is what --quiet leaves out")):
+        if options[other]:
+            raise UsageError(f"--live {why}", f"leave --{other} or --live out")
+    if not can_show():
+        click.echo("leakaudit: --live needs a terminal; the report comes at the end", err=True)
+        return False
+    return True
 
 
 def _given(path: str) -> Callable[[Sequence[Path]], Report]:

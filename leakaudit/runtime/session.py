@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,13 @@ Record = Mapping[str, Any]
 class Session:
     """Records in the order in which they came; with a path, each is in the file before the next is asked for.
 
-    The first record is `{"record": "session", "version": 1, ...}`; see `docs/session.md` for the others.
+    The first record is `{"record": "session", "version": 1, ...}`; see `docs/session.md` for the others. `heard` is told
+    of each that is appended, in the thread that appends it.
     """
 
-    def __init__(self, path: Path | None = None) -> None:
+    def __init__(self, path: Path | None = None, heard: Callable[[Record], object] | None = None) -> None:
         self.records: list[Record] = []
+        self._heard = heard
         self._lock = threading.Lock()
         try:
             self._file = path.open("x", encoding="utf-8") if path is not None else None
@@ -39,6 +41,8 @@ class Session:
         """Append one record as it came."""
         self.records.append(record)
         self.keep(record)
+        if self._heard is not None:
+            self._heard(record)
 
     def keep(self, record: Record) -> None:
         """Write one record into the file, if there is one, and do not hold it in memory; any thread may call it."""
