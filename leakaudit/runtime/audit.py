@@ -3,34 +3,32 @@
 from __future__ import annotations
 
 import contextlib
-import platform
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-import leakaudit
 from leakaudit.errors import AttachError, UsageError
-from leakaudit.findings.model import Confidence, ProbeKind
-from leakaudit.findings.order import by_place
-from leakaudit.process import cgroup
+from leakaudit.findings.model import ProbeKind
 from leakaudit.report.json_v1 import document
 from leakaudit.runtime import census
 from leakaudit.runtime.attach import procfs
 from leakaudit.runtime.attach.ladder import reach
 from leakaudit.runtime.conclude import conclude, findings_of, watched_in
 from leakaudit.runtime.declared import Sources
+from leakaudit.runtime.limits import note_limits
 from leakaudit.runtime.link import POLL_S, Link, attach
 from leakaudit.runtime.memory import seen_outside
 from leakaudit.runtime.named import Named
+from leakaudit.runtime.options import Options, Progress, begin
 from leakaudit.runtime.session import Session
 from leakaudit.runtime.source import (
+    as_seen_there,
     in_package,
     installed_source,
     own_source,
     seen_here,
-    seen_there,
     source_of,
     standard_library,
 )
@@ -50,39 +48,7 @@ RECLAIM = Path(__file__).with_name("reclaim.py")
 OVERHEAD_S = 900.0  # what attach, scan and censuses may take beside the watching
 NO_TURN = contextlib.nullcontext()
 
-
-class Progress(Protocol):
-    """Is told where an audit stands: the phase, and how many of how many seconds or steps are done."""
-
-    def __call__(self, phase: str, done: float, total: float) -> None:
-        """Take note."""
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How to audit. `source` overrides what is scanned; `interval_s` 0 picks one that suits the duration.
-    `budget` is a name and bytes that the target should not exceed.
-
-    With `dependencies`, what the target has loaded of installed packages is scanned too; without `needs_source`, a
-    target that has loaded no source of its own is audited for what no finding explains.
-    """
-
-    duration_s: float = 60.0
-    interval_s: float = 0.0
-    source: tuple[Path, ...] = ()
-    dependencies: bool = False
-    method: str = "auto"
-    pause_budget_ms: float = 10.0
-    session: Path | None = None
-    budget: tuple[str, float] | None = None
-    reclaim: bool = False
-    threshold: Confidence = Confidence.MEDIUM
-    needs_source: bool = True
-
-    @property
-    def pace_s(self) -> float:
-        """Seconds from sample to sample."""
-        return self.interval_s or min(5.0, max(0.5, self.duration_s / 20))
+__all__ = ("Options", "Progress", "audit", "begin")
 
 
 def audit(
@@ -107,22 +73,6 @@ def audit(
     finally:
         if session is None:
             record.close()
-
-
-def begin(session: Session, pid: int, command: Sequence[str], options: Options) -> None:
-    """Write a session's first record."""
-    session.add(
-        "session",
-        version=1,
-        tool=f"leakaudit {leakaudit.__version__}",
-        started=time.time(),
-        host=platform.node(),
-        pid=pid,
-        command=" ".join(command),
-        interval_s=options.pace_s,
-        duration_s=options.duration_s,
-        threshold=options.threshold.value,
-    )
 
 
 class _Audit:
@@ -208,7 +158,7 @@ class _Audit:
         if self.options.dependencies:
             paths += installed_source(modules, self.target.cwd, self.target.root)
         self.progress("scan", 0, len(paths))
-        report = self._as_seen_there(_attributable(self.scan(paths)))
+        report = as_seen_there(_attributable(self.scan(paths)), self.target.root)
         self.session.add("scan", paths=[str(path) for path in paths], report=document(report))
         here = {
             name: source_of(seen_here(self.target.root, PurePosixPath(self.target.cwd, file)))
@@ -232,27 +182,6 @@ class _Audit:
         )
         link.channel.put_lines("probes.jsonl", probes)
         link.ask("probes", "probes", ANSWER_S)
-
-    def _as_seen_there(self, report: Report) -> Report:
-        """Return the report with the target's own paths, in the order in which findings are numbered."""
-        root = self.target.root
-
-        def moved(path: str) -> str:
-            return seen_there(root, path)
-
-        findings = (
-            replace(
-                finding,
-                location=replace(finding.location, path=moved(finding.location.path)),
-                related=tuple(
-                    replace(item, location=replace(item.location, path=moved(item.location.path)))
-                    for item in finding.related
-                ),
-                probe=finding.probe and replace(finding.probe, path=moved(finding.probe.path)),
-            )
-            for finding in report.findings
-        )
-        return replace(report, findings=by_place(findings), threshold=Confidence.LOW)
 
     def _watch(self, link: Link) -> str:
         """Sample until the time is up; return why it ended early, or an empty string."""
@@ -286,12 +215,13 @@ class _Audit:
         return reason
 
     def _sample_until(self, link: Link, end: float, began: float) -> None:
-        due = time.monotonic() + self.options.pace_s
+        due, taken = time.monotonic() + self.options.pace_s, 0
         counts = [began + (end - began) * part / COUNTS for part in range(1, COUNTS)]
         while time.monotonic() < end and not link.ended:
             if time.monotonic() >= due:
                 self._sample(link)
-                due = max(due + self.options.pace_s, time.monotonic())
+                taken += 1
+                due = max(due + self.options.pace_s * _unevenness(taken), time.monotonic())
             if counts and time.monotonic() >= counts[0]:
                 at = counts.pop(0)
                 if self._needs_counts():
@@ -363,16 +293,8 @@ class _Audit:
         self.session.append({key: value for key, value in result.items() if key not in ("lengths", "names")})
 
     def _note_limits(self) -> None:
-        limits = []
         figures = self.vitals.take()
-        if self.options.budget and figures:
-            name, size = self.options.budget
-            limits.append({"name": name, "bytes": size, "used": figures["rss"]})
-        group = cgroup.memory(self.target.pid)
-        if group is not None and group.limit is not None:
-            limits.append({"name": "its cgroup's limit", "bytes": group.limit, "used": group.working_set})
-        if limits:
-            self.session.add("limits", limits=limits)
+        note_limits(self.session, self.target.pid, self.options.budget, figures)
 
     def _reclaim(self, link: Link) -> None:
         """Ask the target to collect and to give free memory back: the one thing that alters it."""
@@ -394,3 +316,10 @@ def _attributable(report: Report) -> Report:
         or not in_package(PurePosixPath(finding.location.path))
     )
     return replace(report, findings=tuple(kept))
+
+
+def _unevenness(number: int) -> float:
+    """Return by how much a pause differs from the pace, 1 on average: a target that works by the clock would be seen in
+    the same moment of its cycle again and again. Multiples of the golden ratio spread most evenly.
+    """
+    return 0.5 + number * 0.6180339887 % 1

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path, PurePath, PurePosixPath
+from typing import TYPE_CHECKING
+
+from leakaudit.findings.model import Confidence
+from leakaudit.findings.order import by_place
+
+if TYPE_CHECKING:
+    from leakaudit.findings.report import Report
 
 INSTALLED = ("site-packages", "dist-packages")
 OURS = ("leakaudit", "leakaudit_door")
@@ -59,6 +67,27 @@ def seen_there(root: Path, path: str) -> str:
     """Return what the target calls a path below its root."""
     prefix = str(root)
     return path[len(prefix) :] if path.startswith(prefix + "/") else path
+
+
+def as_seen_there(report: Report, root: Path) -> Report:
+    """Return a scan's report with the target's own paths, in the order in which findings are numbered."""
+
+    def moved(path: str) -> str:
+        return seen_there(root, path)
+
+    findings = (
+        replace(
+            finding,
+            location=replace(finding.location, path=moved(finding.location.path)),
+            related=tuple(
+                replace(item, location=replace(item.location, path=moved(item.location.path)))
+                for item in finding.related
+            ),
+            probe=finding.probe and replace(finding.probe, path=moved(finding.probe.path)),
+        )
+        for finding in report.findings
+    )
+    return replace(report, findings=by_place(findings), threshold=Confidence.LOW)
 
 
 def _same(one: Path, other: Path) -> bool:
