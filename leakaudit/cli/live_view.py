@@ -20,10 +20,11 @@ PHASES = {"attach": "attaching", "scan": "scanning the source", "census": "count
 WIDE = 84
 BARS = "▁▂▃▄▅▆▇█"
 MOST_BARS = 24
-LEAST_ROWS = 3
+LEAST_ROWS = 2
 #: Lines that are no rows: three on the process, the heading, the last line, and the cursor's.
 OTHER_LINES = 6
-FIGURES = 34  # cells that the columns of figures take, without sizes
+LEAST_NAME = 12  # cells
+GAP = 2
 
 
 def view(moment: Moment, width: int, height: int, *, bars: bool = True) -> Group:
@@ -88,24 +89,28 @@ def _pauses(moment: Moment) -> str:
 
 
 def _table(moving: Sequence[Moving], width: int) -> Table:
-    wide = width >= WIDE
-    table = Table(box=None, padding=(0, 1), pad_edge=False, expand=False)
+    headings = ("entries", "gained", "", "memory", "")[: 5 if width >= WIDE else 3]
+    rows = [_figures(item)[: len(headings)] for item in moving]
+    taken = sum(GAP + max(len(heading), *(len(row[i]) for row in rows)) for i, heading in enumerate(headings))
+    table = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False)
     table.add_column("grows", no_wrap=True)
-    for name in ("entries", "gained", "", *(("memory", "") if wide else ())):
-        table.add_column(name, justify="right", no_wrap=True)
-    room = max(12, width - FIGURES - (26 if wide else 0))
-    for item in moving:
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for item, row in zip(moving, rows, strict=True):
         name = f"{printable(item.symbol)}{f' ({item.unit})' if item.unit else ''}"
-        cells = [
-            crop(name, room),
-            units.number(item.last),
-            f"+{units.number(item.last - item.first)}",
-            units.rate(item.rate),
-        ]
-        if wide:
-            cells += [units.size(item.bytes), units.size_rate(item.bytes_rate)] if item.bytes else ["", ""]
+        cells = (crop(name, max(LEAST_NAME, width - taken)), *row)
         table.add_row(*(Text(cell) for cell in cells), style="red" if item.sure else "yellow")
     return table
+
+
+def _figures(item: Moving) -> tuple[str, ...]:
+    sizes = (units.size(item.bytes), units.size_rate(item.bytes_rate)) if item.bytes else ("", "")
+    return (
+        units.number(item.last),
+        f"+{units.number(item.last - item.first)}",
+        units.rate(item.rate),
+        *sizes,
+    )
 
 
 def _rest(moment: Moment, shown: int) -> str:
