@@ -45,6 +45,11 @@ if TYPE_CHECKING:
 )
 @click.option("--children", is_flag=True, help="Audit the Python processes below PID too, in one report.")
 @click.option(
+    "--passive",
+    is_flag=True,
+    help="Stay outside: no code in the process, no pause; module-level containers only, from Python 3.13 on.",
+)
+@click.option(
     "--method", default="auto", show_default=True, help="Way into the process; see `leakaudit doctor PID`."
 )
 @click.option(
@@ -88,6 +93,7 @@ def runtime(pid: int, **options: Any) -> ExitCode:
         source=tuple(map(Path, options["source"])),
         dependencies=options["include_dependencies"],
         method=options["method"],
+        passive=options["passive"],
         pause_budget_ms=options["pause_budget"],
         budget=(options["budget"], parse_size(options["budget"])) if options["budget"] else None,
         reclaim=options["reclaim"],

@@ -15,6 +15,7 @@ from leakaudit.report.json_v1 import document
 from leakaudit.runtime import census
 from leakaudit.runtime.attach import procfs
 from leakaudit.runtime.attach.ladder import reach
+from leakaudit.runtime.attach.preflight import look
 from leakaudit.runtime.conclude import conclude, findings_of, watched_in
 from leakaudit.runtime.declared import Sources
 from leakaudit.runtime.limits import note_limits
@@ -22,6 +23,7 @@ from leakaudit.runtime.link import POLL_S, Link, attach
 from leakaudit.runtime.memory import seen_outside
 from leakaudit.runtime.named import Named
 from leakaudit.runtime.options import Options, Progress, begin
+from leakaudit.runtime.passive.watch import audit_outside, worth_looking
 from leakaudit.runtime.session import Session
 from leakaudit.runtime.source import (
     as_seen_there,
@@ -48,7 +50,7 @@ RECLAIM = Path(__file__).with_name("reclaim.py")
 OVERHEAD_S = 900.0  # what attach, scan and censuses may take beside the watching
 NO_TURN = contextlib.nullcontext()
 
-__all__ = ("Options", "Progress", "audit", "begin")
+__all__ = ("Options", "Progress", "audit", "begin", "way_to")
 
 
 def audit(
@@ -69,10 +71,29 @@ def audit(
     options = options or Options()
     record = session or Session(options.session)
     try:
-        return _Audit(reach(pid, options.method), scan, options, progress, record, turn=turn).run()
+        way, why = way_to(pid, options)
+        if way is None:
+            return audit_outside(pid, scan, options, progress, record, why=why)
+        return _Audit(way, scan, options, progress, record, turn=turn).run()
     finally:
         if session is None:
             record.close()
+
+
+def way_to(pid: int, options: Options) -> tuple[tuple[Target, Injector] | None, str]:
+    """Return the way into a process; or None, and why it is only looked at. Raises AttachError if that can't be either.
+
+    What may not be gone into but tells its containers' lengths to outsiders is looked at without being asked for.
+    """
+    if options.passive:
+        look(pid)
+        return None, ""
+    try:
+        return reach(pid, options.method), ""
+    except AttachError as error:
+        if options.method != "auto" or not worth_looking(pid):
+            raise
+        return None, error.cause
 
 
 class _Audit:

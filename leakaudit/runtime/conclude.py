@@ -102,7 +102,9 @@ def _runtime(session: Session, watched: Watched, given: Iterable[Verdict]) -> Ru
         attach_pause_ms=attached["pause_ms"],
         largest_pause_ms=_largest_pause(session, samples),
         heap_growth_bytes_per_s=growth[0] / growth[1] if growth and growth[1] > 0 else None,
-        series=series((*session.of("vitals"), *({"t": s.t, "blocks": s.blocks} for s in samples))),
+        series=series(
+            (*session.of("vitals"), *({"t": s.t, "blocks": s.blocks} for s in samples if s.blocks))
+        ),
         rss_account=account(session.first("memory"), watched.last, samples[-1].own_bytes if samples else 0),
         unexplained=unexplained(last, watched, explained),
         notes=tuple(_notes(session, watched)),
@@ -140,6 +142,6 @@ def _notes(session: Session, watched: Watched) -> Iterable[str]:
     text = next((sample.partial for sample in watched.samples if sample.partial), "")
     if text:
         yield f"samples searched for holders only near the modules: {text}"
-    if watched.samples:
-        last = watched.samples[-1]
+    last = watched.samples[-1] if watched.samples else None
+    if last is not None and last.own_bytes:
         yield f"the agent used {last.cpu_ms:.0f} ms of processor time and {last.own_bytes / 1024:.0f} KiB"

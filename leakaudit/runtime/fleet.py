@@ -15,8 +15,7 @@ from leakaudit.findings.fleet import together
 from leakaudit.findings.report import Report
 from leakaudit.process.sampler import system_reader
 from leakaudit.process.selection import YOUNG_S, descendants
-from leakaudit.runtime.attach.ladder import reach
-from leakaudit.runtime.audit import Options, audit
+from leakaudit.runtime.audit import Options, audit, way_to
 from leakaudit.runtime.conclude import conclude
 from leakaudit.runtime.session import Session
 
@@ -117,7 +116,7 @@ class _Tree:
         for stat in stats:
             self._known.add((stat.pid, stat.started))
             try:
-                reach(stat.pid, self.options.method)
+                way_to(stat.pid, self.options)
             except AttachError as error:
                 yield error
                 continue
@@ -175,7 +174,7 @@ class _Tree:
 
     def _note_late(self, pid: int) -> None:
         try:
-            reach(pid, self.options.method)
+            way_to(pid, self.options)
         except AttachError:
             return
         self._late.append(pid)

@@ -18,12 +18,23 @@ _COOPERATE = "or start it with `leakaudit run`, or have it call `leakaudit.agent
 
 def inspect(pid: int) -> Target:
     """Describe the process; raises AttachError with cause and remedy where it cannot be attached to."""
+    return _examine(pid, going_in=True)
+
+
+def look(pid: int) -> Target:
+    """Describe a process that is only to be looked at; raises AttachError where that cannot be done either."""
+    return _examine(pid, going_in=False)
+
+
+def _examine(pid: int, *, going_in: bool) -> Target:
     if sys.platform != "linux":
         raise AttachError("a process can be attached to only on Linux", "start it with `leakaudit run`")
     try:
         status = procfs.read_status(pid)
         _refuse_by_status(pid, status)
-        return _describe(pid, status)
+        if going_in:
+            _refuse_stopped(pid, status)
+        return _describe(pid, status, going_in=going_in)
     except PermissionError:
         raise _not_permitted(pid, status) from None
     except OSError:
@@ -31,7 +42,7 @@ def inspect(pid: int) -> Target:
         raise AttachError(f"there is no process {pid}", "look the pid up again") from None
 
 
-def _describe(pid: int, status: dict[str, str]) -> Target:
+def _describe(pid: int, status: dict[str, str], *, going_in: bool) -> Target:
     with procfs.Memory(pid) as memory:
         runtime = cpython.find_runtime(pid, memory)
         version = cpython.version_of(memory, runtime)
@@ -52,15 +63,17 @@ def _describe(pid: int, status: dict[str, str]) -> Target:
         namespace_pid=int(status["NSpid"].split()[-1]) if "NSpid" in status else pid,
         threads=int(status["Threads"]),
     )
-    _refuse_by_interpreter(
-        target, finalizing=finalizing, opted_out=support is not None and not support.enabled
-    )
+    if finalizing:
+        raise AttachError(
+            f"the interpreter of process {pid} is shutting down", "there is nothing left to audit"
+        )
+    if going_in:
+        _refuse_by_interpreter(target, opted_out=support is not None and not support.enabled)
     return target
 
 
 def _refuse_by_status(pid: int, status: dict[str, str]) -> None:
     state = status["State"][0]
-    tracer = int(status["TracerPid"])
     if pid == os.getpid():
         raise AttachError(
             "leakaudit cannot attach to itself", "start the agent in process: `leakaudit.agent.start()`"
@@ -77,13 +90,17 @@ def _refuse_by_status(pid: int, status: dict[str, str]) -> None:
         )
     if "VmSize" not in status:
         raise AttachError(f"{pid} is a kernel thread", "give the pid of a Python process")
+
+
+def _refuse_stopped(pid: int, status: dict[str, str]) -> None:
+    tracer = int(status["TracerPid"])
     if tracer:
         raise AttachError(f"process {pid} is already traced by {_name(tracer)}", "detach that first")
-    if state == "T":
+    if status["State"][0] == "T":
         raise AttachError(f"process {pid} is suspended", f"let it go on first: `kill -CONT {pid}`")
 
 
-def _refuse_by_interpreter(target: Target, *, finalizing: bool, opted_out: bool) -> None:
+def _refuse_by_interpreter(target: Target, *, opted_out: bool) -> None:
     if target.version is None:
         raise AttachError(
             f"process {target.pid} runs a Python older than 3.8",
@@ -93,10 +110,6 @@ def _refuse_by_interpreter(target: Target, *, finalizing: bool, opted_out: bool)
         raise AttachError(
             f"process {target.pid} runs a free-threaded Python, in which no code is placed",
             "watch it from outside: `leakaudit runtime --passive`",
-        )
-    if finalizing:
-        raise AttachError(
-            f"the interpreter of process {target.pid} is shutting down", "there is nothing left to audit"
         )
     if opted_out:
         raise AttachError(
