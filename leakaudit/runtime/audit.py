@@ -172,12 +172,13 @@ class _Audit:
         modules: dict[str, str] = answer["files"]
         own = own_source(modules, self.target.cwd, self.target.root)
         paths = self.options.source or own
-        if not paths and self.options.needs_source:
-            raise UsageError(
-                "the target has loaded no source files of its own", "name its source with `--source DIR`"
-            )
         if self.options.dependencies:
             paths += installed_source(modules, self.target.cwd, self.target.root)
+        if not paths and self.options.needs_source:
+            raise UsageError(
+                "the target has loaded no source files of its own",
+                "name its source with `--source DIR`, or scan its packages: `--include-dependencies`",
+            )
         self.progress("scan", 0, len(paths))
         report = as_seen_there(_attributable(self.scan(paths)), self.target.root)
         self.session.add("scan", paths=[str(path) for path in paths], report=document(report))
