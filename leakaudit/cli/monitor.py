@@ -213,7 +213,7 @@ def _conclude(watched: Monitor, own: tuple[Budget, ...], write: Callable[[Record
     for item in (*map(record.outcome, found), *map(record.overrun, ledger.overruns)):
         write(item)
     terminal = sys.stdout.isatty()
-    width = min(max(shutil.get_terminal_size((80, 24)).columns, 60), 120) if terminal else 100
+    width = min(max(shutil.get_terminal_size((80, 24)).columns, 40), 120) if terminal else 100
     color = terminal and color_wanted()
     click.echo("")
     for line in (

@@ -76,5 +76,5 @@ def _to_stdout(text: str) -> None:
 
 
 def _width(to_terminal: bool) -> int:
-    """Return a width that reads well: the terminal's, between 60 and 120."""
-    return min(max(shutil.get_terminal_size((80, 24)).columns, 60), 120) if to_terminal else 80
+    """Return a width that reads well: the terminal's, between 40 and 120."""
+    return min(max(shutil.get_terminal_size((80, 24)).columns, 40), 120) if to_terminal else 80

@@ -204,4 +204,4 @@ def _tell(lines: Iterable[str]) -> None:
 
 
 def _width() -> int:
-    return min(max(shutil.get_terminal_size((80, 24)).columns, 60), 120)
+    return min(max(shutil.get_terminal_size((80, 24)).columns, 40), 120)

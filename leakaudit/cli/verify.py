@@ -54,6 +54,6 @@ def tell(found: BeforeAfter, output: str | None) -> ExitCode:
     from leakaudit.report.text_before_after import lines
 
     color = output is None and sys.stdout.isatty() and color_wanted()
-    width = min(max(shutil.get_terminal_size((80, 24)).columns, 60), 120) if sys.stdout.isatty() else 80
+    width = min(max(shutil.get_terminal_size((80, 24)).columns, 40), 120) if sys.stdout.isatty() else 80
     write("".join(f"{line}\n" for line in lines(found, width, color=color)), output)
     return ExitCode.CLEAN if found.passed else ExitCode.FINDINGS
