@@ -9,7 +9,7 @@ import pytest
 
 from leakaudit.errors import UsageError
 from leakaudit.findings import Confidence, Finding, Location, Severity, Suppression
-from leakaudit.findings.baseline import Entry, apply, load, write
+from leakaudit.findings.baseline import Entry, apply, difference, load, write
 
 ONE = Finding(
     rule="LA101",
@@ -72,6 +72,15 @@ def test_what_is_gone_counts_as_fixed(tmp_path: Path) -> None:
     path = tmp_path / "baseline.json"
     write(path, [ONE, TWO])
     assert [entry.symbol for entry in apply([ONE], load(path)).fixed] == ["a._seen"]
+
+
+def test_the_difference_to_an_earlier_baseline_is_counted(tmp_path: Path) -> None:
+    path = tmp_path / "baseline.json"
+    assert difference(path, [ONE]) == (0, 0)
+    write(path, [ONE, ONE])
+    assert difference(path, [ONE, TWO]) == (1, 1)
+    path.write_text("{")
+    assert difference(path, [ONE]) == (0, 0)
 
 
 def test_a_comment_keeps_its_word_over_the_baseline(tmp_path: Path) -> None:

@@ -145,7 +145,12 @@ def test_the_baseline() -> None:
     assert result.exit_code == 0
     assert "0 findings; 1 suppressed" in result.stdout
     Path("app.py").write_text(CLEAN)
-    assert "1 of the baseline's findings are gone" in scan("--baseline", "leaks.json").stdout
+    assert "1 of the baseline's findings is gone" in scan("--baseline", "leaks.json").stdout
+    result = scan("--write-baseline", "leaks.json")
+    assert "0 findings written to leaks.json; 1 of those that it held is gone\n" in result.stderr
+    Path("app.py").write_text(LEAK)
+    result = scan("--write-baseline", "leaks.json")
+    assert "1 finding written to leaks.json; 1 of them is new\n" in result.stderr
     assert scan("--baseline", "none.json").exit_code == 2
 
 

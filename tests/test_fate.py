@@ -82,7 +82,7 @@ def test_the_baseline_silences_and_counts_what_is_gone() -> None:
     )
     report = decide(REPORT, terms(baseline=entries, audited={"server/hub.py", "server/limits.py"}))
     assert [item.symbol for item in report.suppressed] == [HITS.symbol]
-    assert report.notes == ("1 of the baseline's findings are gone: --write-baseline drops them",)
+    assert report.notes == ("1 of the baseline's findings is gone: --write-baseline drops them",)
 
 
 def test_a_moved_finding_keeps_its_place_in_the_baseline() -> None:

@@ -213,8 +213,11 @@ def _write_baseline(path: str, report: Report) -> ExitCode:
     from leakaudit.findings import baseline
     from leakaudit.report.units import count
 
+    gone, new = baseline.difference(path, report.shown)
     written = baseline.write(path, report.shown)
-    click.echo(f"{count(written, 'finding')} written to {path}", err=True)
+    changes = ((gone, "of those that it held", "gone"), (new, "of them", "new"))
+    told = (f"; {many} {of} {'is' if many == 1 else 'are'} {what}" for many, of, what in changes if many)
+    click.echo(f"{count(written, 'finding')} written to {path}{''.join(told)}", err=True)
     return ExitCode.CLEAN
 
 

@@ -78,6 +78,19 @@ def write(path: str | Path, findings: Iterable[Finding]) -> int:
     return len(entries)
 
 
+def difference(path: str | Path, findings: Iterable[Finding]) -> tuple[int, int]:
+    """Return how many entries of the file no finding matches any more, and how many findings are new to it.
+
+    (0, 0) where there is no baseline yet, or none that can be read.
+    """
+    try:
+        before = Counter(entry.fingerprint for entry in load(path))
+    except UsageError:
+        return 0, 0
+    after = Counter(finding.fingerprint for finding in findings)
+    return (before - after).total(), (after - before).total()
+
+
 def apply(findings: Iterable[Finding], baseline: Iterable[Entry]) -> Applied:
     """Suppress the findings that the baseline holds. An entry covers one finding: a second of its kind is new.
 

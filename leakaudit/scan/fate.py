@@ -49,7 +49,8 @@ def decide(report: Report, terms: Terms) -> Report:
 
 
 def _gone_note(gone: int) -> tuple[str, ...]:
-    return (f"{gone} of the baseline's findings are gone: --write-baseline drops them",) if gone else ()
+    verb = "is" if gone == 1 else "are"
+    return (f"{gone} of the baseline's findings {verb} gone: --write-baseline drops them",) if gone else ()
 
 
 def _words(rules: Iterable[Rule]) -> set[str]:
