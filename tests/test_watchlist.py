@@ -59,6 +59,24 @@ def test_watches_containers_that_no_rule_names():
     assert len(watchlist(facts, found)) == 0
 
 
+def test_leaves_out_what_evicts_at_a_size():
+    source = """
+class Memory:
+    def __init__(self):
+        self.done = {}
+        self.seen = {}
+    def remember(self, key):
+        self.done[key] = 1
+        self.seen[key] = 1
+        while len(self.done) > 10000:
+            self.done.popitem()
+    def forget(self, key):
+        self.seen.pop(key, None)
+    def full(self): return len(self.seen) > 5
+"""
+    assert {f.symbol for f in watchlist({"m.py": extract(source)}, ())} == {"m.Memory.seen"}
+
+
 def test_leaves_to_rules_what_they_found():
     told = [finding for finding in watched() if finding.probe.kind is ProbeKind.FINALIZERS]
     assert len(watched(told)) == len(watched()) - 1

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 
-from leakaudit.facts.model import Call, Container, FileFacts
+from leakaudit.facts.model import Call, Container, FileFacts, Op
 from leakaudit.facts.modules import Modules
 from leakaudit.findings import Confidence, Evidence, Finding, Location, Probe, ProbeKind, Severity
 from leakaudit.findings.model import WATCHED
@@ -56,7 +56,7 @@ def watchlist(facts: Mapping[str, FileFacts], told: Iterable[Finding]) -> tuple[
     held = (
         finding
         for path, file in facts.items()
-        for container in file.containers
+        for container in _unlimited(file)
         for finding in _container(path, modules.name_of(path), container)
     )
     return (*running, *islice((f for f in held if f.symbol not in symbols), MOST_CONTAINERS))
@@ -77,6 +77,17 @@ def _of_file(path: str, module: str, file: FileFacts) -> Iterator[Finding]:
     for call in file.calls:
         if call.callee in _REGISTRARS and call.func >= 0:
             yield _registered(module, path, file, call)
+
+
+def _unlimited(file: FileFacts) -> Iterator[Container]:
+    """Yield the containers but those that a function measures and takes from: they stop growing at some size."""
+    measured = {(event.owner, event.func) for event in file.events if event.op == Op.MEASURE}
+    limited = {
+        event.owner
+        for event in file.events
+        if event.op in (Op.SHRINK, Op.TRIM, Op.CLEAR) and (event.owner, event.func) in measured
+    }
+    return (container for container in file.containers if container.owner not in limited)
 
 
 def _container(path: str, module: str, container: Container) -> Iterator[Finding]:
