@@ -63,12 +63,9 @@ def _describe(pid: int, status: dict[str, str], *, going_in: bool) -> Target:
         namespace_pid=int(status["NSpid"].split()[-1]) if "NSpid" in status else pid,
         threads=int(status["Threads"]),
     )
-    if finalizing:
-        raise AttachError(
-            f"the interpreter of process {pid} is shutting down", "there is nothing left to audit"
-        )
-    if going_in:
-        _refuse_by_interpreter(target, opted_out=support is not None and not support.enabled)
+    opted_out = support is not None and not support.enabled
+    if going_in or finalizing:
+        _refuse_by_interpreter(target, finalizing=finalizing, opted_out=opted_out)
     return target
 
 
@@ -100,7 +97,11 @@ def _refuse_stopped(pid: int, status: dict[str, str]) -> None:
         raise AttachError(f"process {pid} is suspended", f"let it go on first: `kill -CONT {pid}`")
 
 
-def _refuse_by_interpreter(target: Target, *, opted_out: bool) -> None:
+def _refuse_by_interpreter(target: Target, *, finalizing: bool, opted_out: bool) -> None:
+    if finalizing:
+        raise AttachError(
+            f"the interpreter of process {target.pid} is shutting down", "there is nothing left to audit"
+        )
     if target.version is None:
         raise AttachError(
             f"process {target.pid} runs a Python older than 3.8",
