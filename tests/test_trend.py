@@ -93,10 +93,37 @@ def test_the_rate_and_its_interval_hold_the_truth():
 
 
 def test_too_few_samples_say_how_long_to_wait():
-    found = classify([(i * 0.5, i * MIB) for i in range(12)])
+    found = classify([(i * 0.5, i % 3 * MIB) for i in range(12)])
     assert found.shape is Shape.INCONCLUSIVE
     assert found.reason == "12 samples, 32 are needed"
     assert found.needs_s == pytest.approx(10.0)
+
+
+def test_growth_that_is_plain_needs_few_samples():
+    # 29 to 52 MiB in a minute, as the audit of a busy server saw it, one sample in three seconds.
+    found = classify([(3.0 * i, (29 + 23 * i / 20 + 0.4 * (i % 3)) * MIB) for i in range(20)])
+    assert found.shape is Shape.STEADY_GROWTH
+    assert found.rate.low <= 23 * MIB / 60 <= found.rate.high
+    assert found.needs_s is None
+    assert not classify([(3.0 * i, (29 + i) * MIB) for i in range(11)]).grows
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [20 * (1 - math.exp(-i / 6)) for i in range(20)],  # a warm-up
+        [min(i, 13.0) for i in range(20)],  # a cache that filled
+        [0.0 if i < 9 else 20.0 for i in range(20)],
+        [2.0 * (i % 7) for i in range(20)],
+        [5.0 * (i // 5) for i in range(20)],  # steps, or lumps: more samples tell
+        [i * 0.03 for i in range(20)],  # too little
+        [a + 3 * b for a, b in zip(range(20), noise(20, 2), strict=True)],
+    ],
+)
+def test_few_samples_that_are_not_plain_stay_inconclusive(values):
+    found = classify([(3.0 * i, (30 + v) * MIB) for i, v in enumerate(values)])
+    assert found.shape is Shape.INCONCLUSIVE
+    assert found.reason == "20 samples, 32 are needed"
 
 
 @pytest.mark.parametrize("points", [[], [(0.0, 1.0)], [(0.0, 1.0)] * 40])

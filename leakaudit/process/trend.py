@@ -12,6 +12,7 @@ from enum import Enum
 
 from leakaudit.process.growth import Growth, growth
 from leakaudit.process.marks import Cycles, Marks, Points, cycles, jitter, low_marks
+from leakaudit.process.plain import plain_growth
 from leakaudit.process.rate import Rate, rate
 
 FLOOR_BYTES = 256 * 1024.0
@@ -116,6 +117,9 @@ def classify(points: Points, floor: float = FLOOR_BYTES, *, exact: bool = False)
     per_cell = 1 if exact else PER_CELL
     enough = LEAST_CELLS * per_cell
     if len(points) < enough:
+        speed = plain_growth(points, floor)
+        if speed:
+            return Trend(Shape.STEADY_GROWTH, speed, "rises throughout, and evenly", len(points), span)
         each = span / (len(points) - 1) if len(points) > 1 else 0.0
         needs = each * (enough - len(points)) if each else None
         reason = f"{len(points)} samples, {enough} are needed"
