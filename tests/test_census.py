@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import OrderedDict, defaultdict
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -67,6 +69,17 @@ def blob(size=1000):
 def test_what_only_the_container_holds_is_retained():
     held = [blob(), {"key": blob()}]
     assert retained(held).size() > 2000
+
+
+@pytest.mark.parametrize("kind", [dict, OrderedDict, lambda pairs: defaultdict(list, pairs)])
+def test_keys_are_retained_like_values(kind):
+    held = kind((f"{number}" * 1000, None) for number in range(10))
+    mixed = kind((f"{number}" * 1000, None) for number in range(10, 15))
+    mixed[1] = None
+    assert retained(held).size() > 10_000
+    assert retained(mixed).size() > 10_000
+    names = retained(SimpleNamespace(attribute=1))
+    assert names.size() < 1000
 
 
 def test_what_others_hold_too_is_not():

@@ -280,6 +280,14 @@ def test_where_samples_are_few_the_copies_counts_are_points_too():
     assert verdict.samples == 8
 
 
+def test_where_no_sample_saw_a_holder_the_copies_decide():
+    nobody = samples([None] * 5)
+    (verdict,) = verdicts([ITEMS], Watched(nobody, counts=counted((0, 0), (0, 0))))
+    assert verdict.status is Status.UNRESOLVED
+    (verdict,) = verdicts([ITEMS], Watched(nobody, counts=counted(*((1, 50 * i) for i in range(1, 7)))))
+    assert verdict.entries == (50, 300)
+
+
 def test_where_samples_see_a_part_and_nothing_else_did_it_is_inconclusive():
     rows = [row(32, holders=32, fresh=False)] * 8
     (verdict,) = verdicts([CELL], Watched(samples(rows, partial="too large")))

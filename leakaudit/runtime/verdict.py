@@ -113,6 +113,8 @@ def track(number: int, kind: ProbeKind, watched: Watched) -> list[tuple[float, R
     ):
         # Searches saw a part of the heap, or were too dear to be many; the copies have seen all of it.
         return counted
+    if not rows:
+        return counted if any(row.holders for _, row in counted) else rows
     if len(rows) < FEW and {row.holders for _, row in (*rows, *counted)} == {held}:
         seen = [(t, replace(row, limit=rows[-1][1].limit)) for t, row in counted]
         return sorted((*rows, *seen), key=lambda item: item[0])

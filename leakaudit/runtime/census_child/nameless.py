@@ -31,6 +31,7 @@ class Growth:
         sizes: dict[int, dict[str, Any]],
         before: dict[str, Any],
         growing: list[int],
+        *,
         paths: Paths,
         survey: Survey,
     ) -> None:

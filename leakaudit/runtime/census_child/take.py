@@ -57,7 +57,7 @@ def take(agent: Agent, forked: float) -> None:
         growing = [number for number in command["grew"] if number in named]
         grown = grown_names(result["names"], before["names"], command.get("rising"))
         again = survey(gc.get_objects(), grown)
-        growth = Growth(named, sizes, before, growing, Paths(objgraph, clock), again)
+        growth = Growth(named, sizes, before, growing, paths=Paths(objgraph, clock), survey=again)
         explained = growth.explain(holdings, result)
         del holdings  # or the paths would lead to it
         growth.tell(result, explained, command["most"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections import OrderedDict
 from itertools import compress, repeat
 from operator import floordiv, not_
 from types import CodeType, FrameType, FunctionType, ModuleType
@@ -25,6 +26,9 @@ class References:
     def __init__(self) -> None:
         self.data: dict[int, bool] = {}  # type's address -> whether its instances are data
         self.namespaces: set[int] = set()  # functions use their module's names, and do not hold them
+        self.mappings: dict[
+            int, int
+        ] = {}  # type's address -> references that a dict tells per entry at least
 
     def of(self, objects: list[Any]) -> list[Any]:
         """Return what some objects refer to, once per reference."""
@@ -33,6 +37,8 @@ class References:
                 self.namespaces.add(id(function.__globals__))
                 self.namespaces.add(id(getattr(function, "__builtins__", None)))
         found = gc.get_referents(*objects)
+        for mapping, told in self._mappings(objects):
+            found += untold_keys(mapping, told)
         kinds = list(map(type, found))
         numbers = list(map(id, kinds))
         for number in set(numbers).difference(self.data):
@@ -42,6 +48,32 @@ class References:
         if not self.namespaces.isdisjoint(map(id, found)):
             found = [item for item in found if id(item) not in self.namespaces]
         return found
+
+    def _mappings(self, objects: list[Any]) -> Iterable[tuple[Any, int]]:
+        numbers = list(map(id, map(type, objects)))
+        for number in set(numbers).difference(self.mappings):
+            self.mappings[number] = told_per_entry(type(objects[numbers.index(number)]))
+        told = list(map(self.mappings.__getitem__, numbers))
+        return compress(zip(objects, told), told)
+
+
+def told_per_entry(kind: Any) -> int:
+    """Return how many references the collector tells of for each entry of a dict with strings as keys; 0 for others."""
+    if library["container"](kind) is not dict:
+        return 0
+    return 2 if library["inherits"](kind, OrderedDict) else 1  # whose list of keys is told
+
+
+def untold_keys(mapping: Any, told: int) -> Iterable[Any]:
+    """Return the keys of a dict of which the collector says nothing: all, where all are strings.
+
+    A dict whose values lie in its instance has the names of attributes as keys; those belong to the class.
+    """
+    size = dict.__len__(mapping)
+    if size == 0 or type(next(dict.__iter__(mapping))) is not str:
+        return ()
+    references = len(gc.get_referents(mapping))
+    return dict.keys(mapping) if told * size <= references < (told + 1) * size else ()
 
 
 class Walk:
