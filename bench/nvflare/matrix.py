@@ -63,13 +63,7 @@ def command(workflow: str, python: str, options: argparse.Namespace) -> list[str
 
 def compared(workflow: str, python: str, options: argparse.Namespace) -> Result:
     """Run a comparison and return its JSON."""
-    done = subprocess.run(
-        command(workflow, python, options),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        check=False,
-        text=True,
-    )
+    done = subprocess.run(command(workflow, python, options), capture_output=True, check=False, text=True)
     if done.returncode == 2:
         sys.exit(f"{workflow} failed: {done.stderr}")
     return dict(json.loads(done.stdout))

@@ -18,6 +18,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from problem import Array, Dataset, Problem, blank
 from transport import HOST, ServerSocket, Work, take_part
 
+from leakaudit import mark
 from leakaudit.reclaim import cleanup_memory_async
 
 NODES = ("agg_0", "agg_1", "pos_0", "pos_1", "pos_2", "tac_0", "tac_1", "tac_2")
@@ -47,10 +48,11 @@ class Job:
         self.accuracies = [self.problem.accuracy(blank())]
 
     async def after_round(self, number: int, weights: Array) -> None:
-        """Measure the model, and clean up if it is time to."""
+        """Measure the model, clean up if it is time to, and tell a recorder (`leakaudit run`) that a round is over."""
         self.accuracies.append(self.problem.accuracy(weights))
         if self.options.gc_rounds and number % self.options.gc_rounds == 0:
             await cleanup_memory_async()
+        mark(f"round {number}")
 
 
 @contextlib.asynccontextmanager

@@ -1,0 +1,154 @@
+"""The memory-debugging guide, step by step: run what replaces it on the federated fixture, and show what it prints.
+
+    python bench/from_the_guide.py [--write docs/from-the-guide.md]
+
+About four minutes. Exits 1 if a command does not print what the page says of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from guide_steps import STEPS, Step
+
+from leakaudit.demo.federation import NODES
+from leakaudit.demo.processes import Children
+
+ROOT = Path(__file__).resolve().parent.parent
+FEDERATED = "tests/fixtures/federated"
+BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+TIMEOUT_S = 240
+GAP = "[...]"
+
+
+@contextlib.contextmanager
+def federation(server: str) -> Iterator[dict[str, str]]:
+    """Run a server and its eight nodes for the length of the block; yield what the commands' words stand for."""
+    with tempfile.TemporaryDirectory(prefix="leakaudit-guide-") as folder, Children(Path(folder)) as children:
+        Path(folder, "data").mkdir()
+        started = children.start(
+            "server",
+            (
+                *(sys.executable, f"{FEDERATED}/{server}/main.py", "--port", "0", "--round-interval", "0.25"),
+                *("--min-nodes", str(len(NODES)), "--verbose", "--data-dir", f"{folder}/data"),
+                *("--round-log", f"{folder}/rounds.log"),
+            ),
+        )
+        port = started.wait_for("PORT", 30)
+        nodes = [
+            children.start(
+                name, (sys.executable, f"{FEDERATED}/nodes/__main__.py", "--names", name, "--port", port)
+            ).pid
+            for name in NODES
+        ]
+        yield {"PID": str(started.pid), "ALL": " ".join(map(str, (started.pid, *nodes)))}
+
+
+def run(step: Step, words: Mapping[str, str], folder: Path) -> str:
+    """Run a step's command in a shell of its own and return what it printed, without the paths of this machine."""
+    command = step.command.replace("leakaudit ", f"{sys.executable} -m leakaudit ", 1)
+    command = command.replace(" python ", f" {sys.executable} ")
+    for word, meant in {**words, "SESSIONS/": f"{folder}/"}.items():
+        command = command.replace(word, meant)
+    done = subprocess.run(
+        shlex.split(command),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+        env={**os.environ, "COLUMNS": "100", "NO_COLOR": "1"},
+    )
+    text = done.stdout + f"exit code {done.returncode}\n"
+    for known, told in ((sys.executable, "python"), (f"{folder}/", ""), (f"{ROOT}/", "")):
+        text = text.replace(known, told)
+    return re.sub(r"/\S*leakaudit-guide-\w+/", "", text)
+
+
+def shortened(step: Step, text: str) -> list[str]:
+    """Return the lines that the step is about; raise ValueError for a pattern that no line matches."""
+    lines = text.splitlines()
+    kept: set[int] = set()
+    for pattern, more in step.shows:
+        at = next((i for i, line in enumerate(lines) if i not in kept and re.search(pattern, line)), None)
+        if at is None:
+            raise ValueError(f"{step.command}: nothing matches {pattern!r} in\n{text}")
+        kept.update(range(at, min(at + more + 1, len(lines))))
+    shown: list[str] = []
+    for i in sorted(kept):
+        if i and i - 1 not in kept:
+            shown.append(GAP)
+        shown.append(lines[i].rstrip())
+    return shown if max(kept) == len(lines) - 1 else [*shown, GAP]
+
+
+def outputs(folder: Path) -> dict[str, str]:
+    """Run each command once; those that watch the same federation run at the same time."""
+    found: dict[str, str] = {}
+    for where in ("server", "fixed", "verify", ""):
+        steps = list({step.command: step for step in STEPS if step.where == where and step.command}.values())
+        watched = federation(where) if where in ("server", "fixed") else contextlib.nullcontext({})
+        with watched as words, ThreadPoolExecutor(4) as pool:
+            texts = pool.map(lambda step, words=words: run(step, words, folder), steps)
+            found.update(zip((step.command for step in steps), texts, strict=True))
+    return found
+
+
+def page(printed: Mapping[str, str]) -> str:
+    """Return the table of the steps, and below it what each command printed."""
+    rows = ["| the guide | by hand | leakaudit | what it says |", "|---|---|---|---|"]
+    blocks: list[str] = []
+    known: dict[tuple[str, tuple[tuple[str, int], ...]], str] = {}
+    for number, step in enumerate(STEPS, 1):
+        command = f"`{step.command}`".replace("|", "\\|") if step.command else "none"
+        rows.append(f"| {step.guide} | {step.by_hand} | {command} | {step.says}{_link(step, number)} |")
+        if step.command and (step.command, step.shows) not in known:
+            known[step.command, step.shows] = str(number)
+            lines = shortened(step, printed[step.command])
+            blocks += [
+                "",
+                f"### {number}. {step.title}",
+                "",
+                f"    $ {step.command}",
+                *(f"    {line}".rstrip() for line in lines),
+            ]
+    return "\n".join([*rows, "", "## What it printed", *blocks])
+
+
+def _link(step: Step, number: int) -> str:
+    return f" ({number})" if step.command else ""
+
+
+def main() -> None:
+    """Run everything; write the page if asked to."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--write", type=Path, help="page whose measured part is replaced")
+    options = parser.parse_args()
+    target = options.write and options.write.resolve()
+    os.chdir(ROOT)
+    with tempfile.TemporaryDirectory(prefix="leakaudit-guide-") as folder:
+        try:
+            text = page(outputs(Path(folder)))
+        except ValueError as error:
+            sys.exit(str(error))
+    if target:
+        before, rest = target.read_text(encoding="utf-8").split(BEGIN)
+        target.write_text(f"{before}{BEGIN}\n{text}\n{END}{rest.split(END)[1]}", encoding="utf-8")
+    else:
+        print(text)
+
+
+if __name__ == "__main__":
+    main()
