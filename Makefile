@@ -21,6 +21,7 @@ help:
 	@echo 'make pictures  run the demo and take the pictures of its HTML report for docs/pictures (needs chromium)'
 	@echo 'make memory-tests  federated jobs under several settings, compared: docs/compare.md'
 	@echo 'make bench-zoo  audit 85 small services, leaking and steady; writes docs/zoo.md'
+	@echo 'make bench-adopt  a baseline, a new leak and a cure on old releases; writes the guide'
 	@echo 'make bench-attach  attach to a busy program again and again, kill controllers; writes docs/attach-safety.md'
 	@echo 'make clean   remove the virtual environments and caches'
 
@@ -83,6 +84,9 @@ bench-zoo: $(VENV)/.ready
 
 bench-attach: $(VENV)/.ready
 	$(VENV)/bin/python bench/attach_torture.py --cycles 200 --kills 100 --write docs/attach-safety.md $(ARGS)
+
+bench-adopt: $(VENV)/.ready
+	$(VENV)/bin/python bench/adopt.py --write docs/guides/adopting-on-an-old-code-base.md $(ARGS)
 
 clean:
 	rm -rf $(VENV) $(DEMO_VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .leakaudit_cache
