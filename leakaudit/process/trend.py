@@ -12,7 +12,7 @@ from enum import Enum
 
 from leakaudit.process.growth import Growth, growth
 from leakaudit.process.marks import Cycles, Marks, Points, cycles, jitter, low_marks
-from leakaudit.process.plain import plain_growth
+from leakaudit.process.plain import FEWEST, plain_growth
 from leakaudit.process.rate import Rate, rate
 
 FLOOR_BYTES = 256 * 1024.0
@@ -116,6 +116,11 @@ def classify(points: Points, floor: float = FLOOR_BYTES, *, exact: bool = False)
     span = points[-1][0] - points[0][0] if points else 0.0
     per_cell = 1 if exact else PER_CELL
     enough = LEAST_CELLS * per_cell
+    values = [v for _, v in points]
+    if len(points) >= min(enough, FEWEST) and max(values) - min(values) < floor:
+        marks = low_marks(points, LEAST_CELLS)
+        still = rate(marks.times, marks.lows)
+        return Trend(Shape.STABLE, still, "moved less than is worth a word", len(points), span)
     if len(points) < enough:
         speed = plain_growth(points, floor)
         if speed:
@@ -124,11 +129,6 @@ def classify(points: Points, floor: float = FLOOR_BYTES, *, exact: bool = False)
         needs = each * (enough - len(points)) if each else None
         reason = f"{len(points)} samples, {enough} are needed"
         return Trend(Shape.INCONCLUSIVE, Rate(0.0, 0.0, 0.0), reason, len(points), span, needs)
-    values = [v for _, v in points]
-    if max(values) - min(values) < floor:
-        marks = low_marks(points, LEAST_CELLS)
-        still = rate(marks.times, marks.lows)
-        return Trend(Shape.STABLE, still, "moved less than is worth a word", len(points), span)
     seen = look(points, floor, per_cell)
     shape, reason, needs = grown(seen) or level(seen)
     marks = seen.marks
