@@ -17,7 +17,7 @@ from leakaudit.process.marks import cycles, low_marks
 from leakaudit.process.rate import rate, theil_sen
 from leakaudit.process.trend import FLOOR_COUNT, Shape, classify
 
-TRACES = sorted((Path(__file__).parent / "data" / "traces").glob("*.json"))
+TRACES = sorted((Path(__file__).parent / "data" / "traces").glob("*-py*.json"))
 MIB = 1024.0 * 1024.0
 
 
@@ -108,6 +108,12 @@ def test_growth_that_is_plain_needs_few_samples():
     assert not classify([(3.0 * i, (29 + i) * MIB) for i in range(11)]).grows
 
 
+def test_few_samples_that_do_not_move_are_stable():
+    values = [30 * MIB + 4096 * (i % 5) for i in range(12)]
+    assert classify([(3.0 * i, v) for i, v in enumerate(values)]).shape is Shape.STABLE
+    assert classify([(3.0 * i, v) for i, v in enumerate(values[:11])]).shape is Shape.INCONCLUSIVE
+
+
 @pytest.mark.parametrize(
     "values",
     [
@@ -116,7 +122,7 @@ def test_growth_that_is_plain_needs_few_samples():
         [0.0 if i < 9 else 20.0 for i in range(20)],
         [2.0 * (i % 7) for i in range(20)],
         [5.0 * (i // 5) for i in range(20)],  # steps, or lumps: more samples tell
-        [i * 0.03 for i in range(20)],  # too little
+        [i * 0.04 for i in range(20)],  # too little
         [a + 3 * b for a, b in zip(range(20), noise(20, 2), strict=True)],
     ],
 )
