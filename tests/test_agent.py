@@ -583,3 +583,32 @@ def test_of_a_module_only_its_names_are_followed():
     """Modules written in C may show objects that are freed: 3.12's `_asyncio` never ends after that."""
     assert agent.referents(sys) == [vars(sys)]
     assert agent.referents([1000, sys]) == [1000, sys] or agent.referents([1000, sys]) == [sys, 1000]
+
+
+# --- Device memory
+
+
+def stand_in_torch(monkeypatch, started):
+    cuda = types.ModuleType("torch.cuda")
+    cuda.is_initialized = lambda: started
+    cuda.device_count = lambda: 2
+    cuda.memory_allocated = lambda device: 100 + device
+    cuda.memory_reserved = lambda device: 1000 + device
+    monkeypatch.setitem(sys.modules, "torch.cuda", cuda)
+    return cuda
+
+
+def test_device_memory_is_read_where_torch_uses_it(monkeypatch):
+    monkeypatch.delitem(sys.modules, "torch.cuda", raising=False)
+    assert agent.cuda_memory() is None
+    assert "torch" not in sys.modules
+    stand_in_torch(monkeypatch, started=True)
+    assert agent.cuda_memory() == [201, 2001]
+
+
+def test_device_memory_starts_no_cuda(monkeypatch):
+    cuda = stand_in_torch(monkeypatch, started=False)
+    cuda.device_count = lambda: pytest.fail("that would start CUDA")
+    assert agent.cuda_memory() is None
+    del cuda.is_initialized  # half imported
+    assert agent.cuda_memory() is None

@@ -46,3 +46,10 @@ def test_parts_are_series_of_the_resident_memory() -> None:
 
 def test_a_session_without_parts_has_none() -> None:
     assert [item.part_of for item in series([{"t": 1.0, "rss": 5.0}])] == [""]
+
+
+def test_device_memory_is_told_in_bytes() -> None:
+    records = [{"t": float(t), "cuda allocated": 2**20, "cuda reserved": t * 2**20} for t in range(40)]
+    allocated, reserved = series(records)
+    assert (allocated.name, allocated.unit, allocated.trend) == ("cuda allocated", "bytes", "stable")
+    assert (reserved.name, reserved.last, reserved.trend) == ("cuda reserved", 39 * 2**20, "steady growth")

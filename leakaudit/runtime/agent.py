@@ -968,6 +968,21 @@ COUNTED: dict[str, Callable[[Probe], int]] = {
 }
 
 
+def cuda_memory() -> list[int] | None:
+    """Return the device bytes that torch has handed out and those that it holds; None where it does not use CUDA."""
+    cuda = sys.modules.get("torch.cuda")  # asking a module that nobody has loaded would load it
+    try:
+        if cuda is None or not cuda.is_initialized():  # asking more than that would start CUDA
+            return None
+        devices = range(cuda.device_count())
+        return [
+            sum(int(cuda.memory_allocated(device)) for device in devices),
+            sum(int(cuda.memory_reserved(device)) for device in devices),
+        ]
+    except Exception:  # half imported, or a torch that we do not know
+        return None
+
+
 # --- The agent itself -------------------------------------------------------------------------------------------------
 
 
@@ -1125,6 +1140,7 @@ class Agent:
             partial=self.why_partial,
             unresolved=news,
             probes=rows,
+            cuda=cuda_memory(),
             **self.footprint(),
         )
 

@@ -102,9 +102,7 @@ def _runtime(session: Session, watched: Watched, given: Iterable[Verdict]) -> Ru
         attach_pause_ms=attached["pause_ms"],
         largest_pause_ms=_largest_pause(session, samples),
         heap_growth_bytes_per_s=growth[0] / growth[1] if growth and growth[1] > 0 else None,
-        series=series(
-            (*session.of("vitals"), *({"t": s.t, "blocks": s.blocks} for s in samples if s.blocks))
-        ),
+        series=series((*session.of("vitals"), *_inner_figures(samples))),
         rss_account=account(session.first("memory"), watched.last, samples[-1].own_bytes if samples else 0),
         unexplained=unexplained(last, watched, explained),
         notes=tuple(_notes(session, watched)),
@@ -114,6 +112,14 @@ def _runtime(session: Session, watched: Watched, given: Iterable[Verdict]) -> Ru
         reclaimed=_reclaimed(session.first("reclaimed")),
         ended_early=end["reason"] if end else "the session was cut off",
     )
+
+
+def _inner_figures(samples: Iterable[Sample]) -> Iterator[Record]:
+    for sample in samples:
+        if sample.blocks:
+            yield {"t": sample.t, "blocks": sample.blocks}
+        if sample.cuda:
+            yield {"t": sample.t, "cuda allocated": sample.cuda[0], "cuda reserved": sample.cuda[1]}
 
 
 def _reclaimed(record: Record | None) -> Reclaimed | None:

@@ -28,7 +28,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """All probes and the heap's size at `t` (monotonic seconds). `types` is None where the heap was not searched."""
+    """All probes and the heap's size at `t` (monotonic seconds). `types` is None where the heap was not searched.
+
+    `cuda` is the device memory that torch has handed out and that it holds, None where it does not use CUDA.
+    """
 
     t: float
     blocks: int
@@ -40,6 +43,7 @@ class Sample:
     pause_ms: float
     cpu_ms: float
     own_bytes: int
+    cuda: tuple[int, int] | None = None
 
     @classmethod
     def parse(cls, record: Mapping[str, Any]) -> Sample:
@@ -55,4 +59,5 @@ class Sample:
             pause_ms=record["pause_ms"],
             cpu_ms=record["cpu_ms"],
             own_bytes=record["bytes"],
+            cuda=(record["cuda"][0], record["cuda"][1]) if record.get("cuda") else None,
         )

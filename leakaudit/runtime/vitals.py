@@ -11,7 +11,14 @@ from leakaudit.process import allocator
 from leakaudit.process.sampler import Sampler
 from leakaudit.process.trend import FLOOR_BYTES, FLOOR_COUNT, classify
 
-_UNITS = {"rss": "bytes", "threads": "threads", "descriptors": "descriptors", "blocks": "blocks"}
+_UNITS = {
+    "rss": "bytes",
+    "threads": "threads",
+    "descriptors": "descriptors",
+    "blocks": "blocks",
+    "cuda allocated": "bytes",
+    "cuda reserved": "bytes",
+}
 #: The account of the memory takes the kernel a walk over all pages: that much of the time at most goes into it.
 _ACCOUNT_SHARE = 0.01
 #: Parts of the resident memory that are told apart, and the least of it that a part has to be; the rest is `other`.
@@ -80,7 +87,7 @@ def _parts(found: Sequence[tuple[float, Mapping[str, int]]]) -> Iterable[Series]
 def _series(name: str, points: Sequence[tuple[float, float]]) -> Series:
     start = points[0][0]
     values = [value for _, value in points]
-    floor = FLOOR_BYTES if name == "rss" else FLOOR_COUNT
+    floor = FLOOR_BYTES if _UNITS[name] == "bytes" else FLOOR_COUNT
     trend = classify(tuple((t - start, value) for t, value in points), floor, exact=name != "rss")
     return Series(
         name=name,
