@@ -6,7 +6,7 @@ DEMO_VENV := .venv-demo
 VENV := .venv
 export PYTHON
 
-.PHONY: help demo test docs format accuracy bench-scan bench-pauses bench-attach bench-zoo bench-known-leaks pictures memory-tests clean check check-format check-lint check-types check-rule-types check-self
+.PHONY: help demo test docs format accuracy bench-scan bench-pauses bench-web bench-attach bench-zoo bench-known-leaks pictures memory-tests clean check check-format check-lint check-types check-rule-types check-self
 
 help:
 	@echo 'make demo    audit a leaking federated server, live, on this machine'
@@ -17,6 +17,7 @@ help:
 	@echo 'make accuracy  scan pinned releases with known leaks and write docs/precision.md'
 	@echo 'make bench-pauses  what an audit costs a busy process; writes docs/runtime-cost.md'
 	@echo 'make bench-known-leaks  audit releases with known leaks; writes docs/known-leaks.md'
+	@echo 'make bench-web  what clients of web servers notice of an audit; writes docs/runtime-cost.md'
 	@echo 'make bench-scan  what a scan of Django costs, beside other linters; writes docs/performance.md'
 	@echo 'make pictures  run the demo and take the pictures of its HTML report for docs/pictures (needs chromium)'
 	@echo 'make memory-tests  federated jobs under several settings, compared: docs/compare.md'
@@ -71,6 +72,9 @@ bench-scan: $(VENV)/.ready
 bench-pauses: $(VENV)/.ready
 	$(VENV)/bin/python bench/pauses.py --write docs/runtime-cost.md $(ARGS)
 	$(VENV)/bin/python bench/sizes.py --write docs/runtime-cost.md
+
+bench-web: $(VENV)/.ready
+	$(VENV)/bin/python bench/web_workers.py --write docs/runtime-cost.md $(ARGS)
 
 pictures: $(VENV)/.ready
 	$(VENV)/bin/python bench/pictures.py $(ARGS)
