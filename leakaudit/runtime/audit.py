@@ -116,6 +116,11 @@ class _Audit:
         self.sources = Sources({}, ())
         self.named = Named()
         self.has_ctypes = True
+        self.copying: dict[str, Any] | None = (
+            None  # the command for a copy that is at work while samples go on
+        )
+        self.copied: Record | None = None  # the answer to it
+        self.waiting = contextlib.ExitStack()  # for its turn's end
 
     def run(self) -> Report:
         if not self.session.records:
@@ -159,6 +164,8 @@ class _Audit:
         return procfs.is_running(self.target.pid, self.target.start_time)
 
     def _heard(self, record: Record) -> None:
+        if record["record"] == "census" or (record["record"] == "failed" and record["command"] == "census"):
+            self.copied = record
         # Module files are the target's, not the user's, and there are thousands.
         if record["record"] not in ("modules", "hello"):
             self.session.append(record)
@@ -244,13 +251,15 @@ class _Audit:
                 self._sample(link)
                 taken += 1
                 due = max(due + self.options.pace_s * _unevenness(taken), time.monotonic())
-            if counts and time.monotonic() >= counts[0]:
+            if counts and time.monotonic() >= counts[0] and self.copying is None:
                 at = counts.pop(0)
                 if self._needs_counts():
                     self._count(link, at)
             link.poll()
+            self._end_count(link)
             self.progress("watch", time.monotonic() - began, end - began)
             time.sleep(POLL_S)
+        self._await_count(link)
 
     def _needs_counts(self) -> bool:
         watched = watched_in(self.session)
@@ -259,9 +268,29 @@ class _Audit:
         )
 
     def _count(self, link: Link, at: float) -> None:
-        """Let a copy of the target search the whole heap for holders, which the target itself has no time for."""
+        """Let a copy of the target search the whole heap for holders, which the target itself has no time for.
+
+        Where the processors are busy that takes long; samples go on meanwhile.
+        """
         if not census.refusal(self.target.pid, self.options.pause_budget_ms):
-            self._take_census(link, {"id": f"{at:.3f}", "cpu_s": census.LIMIT_S, "light": True, "grew": []})
+            self.copying = {"id": f"{at:.3f}", "cpu_s": census.LIMIT_S, "light": True, "grew": []}
+            self.copied = None
+            self.waiting.enter_context(self.turn)
+            link.channel.send(do="census", **self.copying)
+
+    def _end_count(self, link: Link) -> None:
+        if self.copying is not None and self.copied is not None:
+            command, self.copying = self.copying, None
+            self.waiting.close()
+            self._take_result(link, command, self.copied)
+
+    def _await_count(self, link: Link) -> None:
+        end = time.monotonic() + 3 * census.LIMIT_S
+        while self.copying is not None and not link.ended and time.monotonic() < end:
+            link.poll()
+            self._end_count(link)
+            time.sleep(POLL_S)
+        self.waiting.close()
 
     def _sample(self, link: Link, **how: float) -> None:
         figures = self.vitals.take()
@@ -303,7 +332,10 @@ class _Audit:
     def _take_census(self, link: Link, command: dict[str, Any]) -> None:
         with self.turn:
             answer = link.ask("census", "census", 3 * census.LIMIT_S, **command)
-        result = link.channel.fetch(f"census-{command['id']}.json") if answer and answer["done"] else None
+        self._take_result(link, command, answer)
+
+    def _take_result(self, link: Link, command: dict[str, Any], answer: Record | None) -> None:
+        result = link.channel.fetch(f"census-{command['id']}.json") if answer and answer.get("done") else None
         if result is None:
             error = (link.channel.fetch("census-error.json") or {}).get("error") or self._last_failure()
             self.session.add("note", text=f"the {command['id']} census was not finished; {error}")
@@ -321,7 +353,8 @@ class _Audit:
     def _reclaim(self, link: Link) -> None:
         """Ask the target to collect and to give free memory back: the one thing that alters it."""
         link.channel.put("reclaim.py", RECLAIM.read_bytes())
-        link.ask("reclaim", "reclaimed", ANSWER_S)
+        with self.turn:
+            link.ask("reclaim", "reclaimed", ANSWER_S)
 
     def _last_failure(self) -> str:
         failures = [record["error"] for record in self.session.of("failed")]

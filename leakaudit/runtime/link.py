@@ -79,8 +79,9 @@ class Link:
                 if record["record"] == answer:
                     return record
                 if record["record"] == "failed" and record["command"] == "census":
-                    return None
-                if record["record"] == "failed":
+                    if answer == "census":
+                        return None
+                elif record["record"] == "failed":
                     raise AttachError(
                         f"the agent failed at {record['command'] or 'its start'}: {record['error']}"
                     )
