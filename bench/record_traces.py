@@ -1,8 +1,9 @@
 """Record the RSS, threads and descriptors of small real programs into tests/data/traces.
 
     python bench/record_traces.py --python PATH [--python PATH ...] [--samples 300] [--interval 0.1] [NAME ...]
+    python bench/record_traces.py --python PATH --more        those of trace_more.py, into one file of JSON Lines
 
-Each trace is one JSON file: the deltas of RSS in KiB, of threads and of descriptors (only where they move).
+Each trace is one JSON object: the deltas of RSS in KiB, of threads and of descriptors (only where they move).
 """
 
 from __future__ import annotations
@@ -15,11 +16,14 @@ import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from trace_programs import PROGRAMS
+import trace_more
+import trace_programs
 
 HERE = Path(__file__).resolve().parent
 TRACES = HERE.parent / "tests" / "data" / "traces"
 PAGE_KIB = 4
+FILES = {name: module.__file__ for module in (trace_programs, trace_more) for name in module.PROGRAMS}
+PROGRAMS = {**trace_programs.PROGRAMS, **trace_more.PROGRAMS}
 
 
 def deltas(values: list[int]) -> list[int]:
@@ -36,10 +40,11 @@ def look(pid: int) -> tuple[int, int, int]:
 def record(python: str, name: str, samples: int, interval: float, seed: int) -> dict[str, object]:
     """Run one program and sample it from outside until it ends."""
     seconds = samples * interval + 1.0
-    command = [python, str(HERE / "trace_programs.py"), name, str(seconds), str(seed)]
+    command = [python, FILES[name], name, str(seconds), str(seed)]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
-        time.sleep(0.5)  # the interpreter's own start is not part of the trace
+        assert child.stdout is not None
+        child.stdout.readline()  # the interpreter's own start is not part of the trace
         due, rows = time.monotonic(), []
         while len(rows) < samples and child.poll() is None:
             rows.append(look(child.pid))
@@ -69,6 +74,18 @@ def record(python: str, name: str, samples: int, interval: float, seed: int) -> 
     return trace
 
 
+def write(traces: list[dict[str, object]], suffix: str, together: bool) -> None:
+    """Put traces of one interpreter into files of their own, or together into one."""
+    minor = "".join(str(traces[0]["python"]).split(".")[:2])
+    lines = {str(trace["program"]): json.dumps(trace, separators=(",", ":")) for trace in traces}
+    if together:
+        (TRACES / f"more-py{minor}{suffix}.jsonl").write_text("\n".join(lines.values()) + "\n")
+    else:
+        for name, line in lines.items():
+            (TRACES / f"{name}-py{minor}{suffix}.json").write_text(line + "\n")
+    print(f"{len(lines)} programs under {minor}", flush=True)
+
+
 def main() -> None:
     """Record every named program (default all) under every given interpreter."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -78,22 +95,20 @@ def main() -> None:
     parser.add_argument("--interval", type=float, default=0.1)
     parser.add_argument("--jobs", type=int, default=4)
     parser.add_argument("--suffix", default="", help="after the file's name, such as -long")
+    parser.add_argument("--more", action="store_true")
     options = parser.parse_args()
     TRACES.mkdir(parents=True, exist_ok=True)
 
-    def one(job: tuple[str, str]) -> str:
+    def one(job: tuple[str, str]) -> dict[str, object]:
         python, name = job
-        seed = zlib.crc32(f"{python[-12:]}{name}".encode()) % 10**6
-        trace = record(python, name, options.samples, options.interval, seed)
-        minor = "".join(str(trace["python"]).split(".")[:2])
-        path = TRACES / f"{name}-py{minor}{options.suffix}.json"
-        path.write_text(json.dumps(trace, separators=(",", ":")) + "\n")
-        return path.name
+        seed = zlib.crc32(f"{python[-12:]}{name}{options.suffix}".encode()) % 10**6
+        return record(python, name, options.samples, options.interval, seed)
 
-    jobs = [(python, name) for name in options.names or PROGRAMS for python in options.python]
-    with ThreadPoolExecutor(options.jobs) as pool:
-        for written in pool.map(one, jobs):
-            print(written, flush=True)
+    module = trace_more if options.more else trace_programs
+    for python in options.python:
+        with ThreadPoolExecutor(options.jobs) as pool:
+            jobs = [(python, name) for name in options.names or module.PROGRAMS]
+            write(list(pool.map(one, jobs)), options.suffix, options.more)
 
 
 if __name__ == "__main__":

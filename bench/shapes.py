@@ -133,6 +133,8 @@ FIT: dict[str, tuple[bool, Generator]] = {
     "ratchet": (False, lambda r, n: plus(noise(r, n, 0.1), ratchet(r, n))),
     "sawtooth": (False, lambda r, n: plus(noise(r, n), sawtooth(r, n))),
     "one step": (False, lambda r, n: plus(noise(r, n), steps(r, n, 1))),
+    "two steps": (False, lambda r, n: plus(noise(r, n, 0.5), steps(r, n, 2))),
+    "four steps": (False, lambda r, n: plus(noise(r, n), steps(r, n, 4))),
     "AR(1) 0.9": (False, lambda r, n: plus(wander(r, n, 0.9))),
     "flat": (False, lambda _, n: plus([0.0] * n)),
     "leak": (True, lambda r, n: plus(noise(r, n), line(r, n))),

@@ -671,10 +671,11 @@ LEAKING = (
 PROGRAMS = {f.__name__: (f, leaks) for leaks, fs in ((False, LEAK_FREE), (True, LEAKING)) for f in fs}
 
 
-def main():
+def run(programs):
     """Run one program for the given seconds, then print what it leaked as JSON."""
     name, seconds, seed = sys.argv[1], float(sys.argv[2]), int(sys.argv[3])
-    program, _ = PROGRAMS[name]
+    program, _ = programs[name]
+    print("READY", flush=True)
     started = time.monotonic()
     leaked = 0
     for leaked in program(random.Random(seed)):
@@ -685,4 +686,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run(PROGRAMS)

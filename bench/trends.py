@@ -12,41 +12,28 @@ import argparse
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate
 from pathlib import Path
 from random import Random
 
 import shapes
+import trace_data
 from shapes import FIT, HELD
-from trace_programs import LEAK_FREE, LEAKING
+from trace_data import TRACES, Points, Trace
 
 from leakaudit.process.rate import theil_sen
-from leakaudit.process.trend import Shape, Trend, classify
+from leakaudit.process.trend import FLOOR_BYTES, Shape, Trend, classify
 
-TRACES = Path(__file__).resolve().parent.parent / "tests" / "data" / "traces"
 MIB = 1024.0 * 1024.0
+SOURCES = {
+    "programs": trace_data.programs,
+    "harder programs": trace_data.harder,
+    "services": trace_data.services,
+}
 LENGTHS = (120, 240, 480)
+FEW = (12, 20, 30)
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
-
-Points = list[tuple[float, float]]
-
-
-def programs(fit: bool) -> frozenset[str]:
-    """The names of the programs in one half: every other one, in the order of the source."""
-    return frozenset(f.__name__ for fs in (LEAK_FREE, LEAKING) for f in fs[0 if fit else 1 :: 2])
-
-
-def traces(fit: bool) -> Iterator[tuple[dict[str, object], Points]]:
-    """Each recorded trace of one half, with its points in (seconds, bytes); the long ones have their own table."""
-    names = programs(fit)
-    for path in sorted(TRACES.glob("*-py*.json")):
-        if path.stem.endswith("-long"):
-            continue
-        trace = json.loads(path.read_text())
-        if trace["program"] in names:
-            rss = accumulate(trace["rss_kib"])
-            yield trace, [(i * trace["interval_s"], kib * 1024.0) for i, kib in enumerate(rss)]
 
 
 def made(fit: bool, length: int, count: int) -> Iterator[tuple[str, bool, Points]]:
@@ -86,23 +73,78 @@ def synthetic(fit: bool, count: int) -> Iterator[str]:
         yield f"| **{title}** | " + " | ".join(f"**{answers(t)}**" for t in together) + " |"
 
 
-def recorded(fit: bool) -> Iterator[str]:
+def everything(fit: bool) -> list[Trace]:
+    """All recorded traces of one half."""
+    return [trace for source in SOURCES.values() for trace in source(fit)]
+
+
+def kind(trace: Trace) -> str:
+    """What is true of a trace: leak-free, leaks, or leaks so that RSS cannot show it."""
+    if not trace.leaks:
+        return "leak-free"
+    return "leaks" if trace.visible else "leaks, not visible"
+
+
+def recorded(traces: Iterable[Trace]) -> Iterator[str]:
     """The table of recorded programs: what the rule said of each trace."""
-    words: dict[tuple[bool, str], Counter[str]] = {}
-    totals: dict[bool, list[Trend]] = {False: [], True: []}
-    for trace, points in traces(fit):
-        trend = classify(points)
-        leaks = bool(trace["leaks"])
-        totals[leaks].append(trend)
-        words.setdefault((leaks, str(trace["program"])), Counter())[trend.shape.value] += 1
+    words: dict[tuple[str, str], Counter[str]] = {}
+    for trace in traces:
+        words.setdefault((kind(trace), trace.program), Counter())[classify(trace.points).shape.value] += 1
     yield "| program | truth | traces | said |"
     yield "|---|---|---|---|"
-    for (leaks, name), counts in sorted(words.items()):
+    for (truth, name), counts in sorted(words.items()):
         said = ", ".join(f"{word} {n}" for word, n in counts.most_common())
-        yield f"| {name} | {'leaks' if leaks else 'leak-free'} | {sum(counts.values())} | {said} |"
-    for leaks, found in totals.items():
-        title = "all that leak" if leaks else "all leak-free"
-        yield f"| **{title}** | | {len(found)} | **{answers(found)}** |"
+        yield f"| {name} | {truth} | {sum(counts.values())} | {said} |"
+
+
+def targets(fit: bool, count: int) -> Iterator[str]:
+    """The table that is held against the targets: series of at least 240 samples, inconclusive ones counted apart."""
+    yield "| series of 240 samples and more | truth | series | inconclusive | said to grow, of all | of the decided |"
+    yield "|---|---|---|---|---|---|"
+    sources: dict[str, list[tuple[str, Points]]] = {
+        "synthetic": [
+            ("leaks" if leaks else "leak-free", points)
+            for n in LENGTHS[1:]
+            for _, leaks, points in made(fit, n, count)
+        ],
+    }
+    for name, source in SOURCES.items():
+        sources[name] = [(kind(trace), trace.points) for trace in source(fit)]
+    sources["**all recorded**"] = [row for name in SOURCES for row in sources[name]]
+    moving = [row for row in sources["**all recorded**"] if ptp(row[1]) >= FLOOR_BYTES]
+    sources["all recorded whose RSS moves"] = moving
+    for truth in ("leak-free", "leaks", "leaks, not visible"):
+        for name, rows in sources.items():
+            found = [classify(points) for what, points in rows if what == truth]
+            if found:
+                grows = sum(t.grows for t in found)
+                unsure = sum(t.shape is Shape.INCONCLUSIVE for t in found)
+                yield (
+                    f"| {name} | {truth} | {len(found)} | {percent(unsure, len(found))} % | "
+                    f"{percent(grows, len(found))} % | {percent(grows, len(found) - unsure)} % |"
+                )
+
+
+def ptp(points: Points) -> float:
+    """How far a series ranges."""
+    values = [v for _, v in points]
+    return max(values) - min(values)
+
+
+def few(fit: bool) -> Iterator[str]:
+    """The table of short audits: the whole of each recording in a few samples."""
+    yield "| recorded, all | traces | " + " | ".join(f"{n} samples" for n in FEW) + " |"
+    yield "|---|---|" + "---|" * len(FEW)
+    traces = everything(fit)
+    for truth in ("leak-free", "leaks"):
+        chosen = [trace.points for trace in traces if kind(trace) == truth]
+        cells = [answers([classify(thinned(points, n)) for points in chosen]) for n in FEW]
+        yield f"| {truth} | {len(chosen)} | " + " | ".join(cells) + " |"
+
+
+def thinned(points: Points, count: int) -> Points:
+    """Evenly spaced points of a series, its first and last among them."""
+    return [points[round(i * (len(points) - 1) / (count - 1))] for i in range(count)]
 
 
 def mann_kendall(points: Points) -> bool:
@@ -127,8 +169,9 @@ def compared(fit: bool, count: int) -> Iterator[str]:
         "`leakaudit.process.trend`": ours,
     }
     rows = [(leaks, points) for n in LENGTHS[1:] for _, leaks, points in made(fit, n, count)]
-    real = [(bool(trace["leaks"]), points) for trace, points in traces(fit)]
-    yield "| rule | synthetic leak-free | synthetic leaks | programs leak-free | programs that leak |"
+    traces = everything(fit)
+    real = [(trace.leaks, trace.points) for trace in traces if trace.visible or not trace.leaks]
+    yield "| rule | synthetic leak-free | synthetic leaks | recorded leak-free | recorded leaks |"
     yield "|---|---|---|---|---|"
     for name, rule in rules.items():
         cells = []
@@ -192,8 +235,10 @@ def page(fit: bool, count: int) -> Iterator[str]:
     command = f"python bench/trends.py{' --fit' if fit else ''} --count {count}"
     yield f"Made by `{command}`. Cells with three figures: grows / inconclusive / something else, in per cent."
     for title, table in (
+        ("Against the targets", targets(fit, count)),
         ("Synthetic series", synthetic(fit, count)),
-        ("Recorded programs", recorded(fit)),
+        *((f"Recorded {name}", recorded(source(fit))) for name, source in SOURCES.items()),
+        ("Few samples", few(fit)),
         ("What waiting settles", waiting()),
         ("Share that is said to grow, in per cent, 240 samples and more", compared(fit, min(count, 100))),
         ("The rate", intervals(count)),
@@ -203,13 +248,12 @@ def page(fit: bool, count: int) -> Iterator[str]:
 
 def each(fit: bool) -> Iterator[str]:
     """One line for each trace, with the rate and its truth in KiB/s."""
-    for trace, points in traces(fit):
-        found = classify(points)
+    for trace in everything(fit):
+        found = classify(trace.points)
         low, middle, high = (r / 1024 for r in (found.rate.low, found.rate.per_s, found.rate.high))
-        true = int(str(trace["leaked_bytes_per_s"])) / 1024
         yield (
-            f"{'leak' if trace['leaks'] else '-':5s}{trace['program']:28s}{trace['python']:8s}"
-            f"{found.shape.value:17s}{middle:7.0f} [{low:.0f} {high:.0f}] true {true:.0f}  {found.reason}"
+            f"{kind(trace):19s}{trace.program:28s}{trace.python:8s}{found.shape.value:17s}"
+            f"{middle:7.1f} [{low:.1f} {high:.1f}] true {trace.leaked_per_s / 1024:.1f}  {found.reason}"
         )
 
 

@@ -14,14 +14,16 @@ SLOWER = 0.8  # a later half with less than this share of the earlier half's gai
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """What an envelope gains over its cells. Pauses are shares of the cells (`pause`: the longest before the last
-    rise, `final_pause`: since it), `largest` is a share of the total.
+    """What an envelope gains over its cells.
 
-    `early` and `late` are the gains of the two halves; `tired` is by how many standard errors the later half falls
-    short of `SLOWER` of the earlier. `fading` is Mann and Kendall's z of the gains: well below 0 where they shrink all
-    along, about 0 where a large first gain is followed by even ones.
+    `cells` counts the gains. Pauses are shares of them (`pause`: the longest before the last rise, `final_pause`: since
+    it), `largest` is a share of the total. `early` and `late` are the gains of the two halves; `tired` is by how many
+    standard errors the later half falls short of `SLOWER` of the earlier. `fading` is Mann and Kendall's z of the gains:
+    well below 0 where they shrink all along, about 0 where a large first gain is followed by even ones. `spread` is how
+    many equal rises the gain without its largest would be (the participation ratio): two for three steps.
     """
 
+    cells: int
     total: float
     rises: int
     pause: float
@@ -31,6 +33,7 @@ class Growth:
     late: float
     tired: float
     fading: float
+    spread: float
 
     @property
     def ratio(self) -> float:
@@ -49,6 +52,7 @@ def growth(envelope: Sequence[float], least: float) -> Growth:
     where = [i for i, gain in enumerate(gains) if gain > 0]
     pauses = [b - a - 1 for a, b in pairwise([-1, *where, cells])]
     return Growth(
+        cells=cells,
         total=total,
         rises=len(where),
         pause=max(pauses[:-1], default=0) / cells,
@@ -58,7 +62,14 @@ def growth(envelope: Sequence[float], least: float) -> Growth:
         late=sum(after),
         tired=shortfall / error if error else (inf if shortfall > 0 else 0.0),
         fading=mann_kendall(single),
+        spread=_spread(gains),
     )
+
+
+def _spread(gains: Sequence[float]) -> float:
+    rest = sorted(gains)[:-1]
+    squares = sum(gain * gain for gain in rest)
+    return sum(rest) ** 2 / squares if squares else 0.0
 
 
 def _gathered(gains: Sequence[float], least: float) -> list[float]:

@@ -23,12 +23,13 @@ COARSE_CELLS = 12
 PER_CELL = 4  # samples, where a series is noisy
 LEAST_CELLS = 8
 # Shares of the window that may be start-up, and in which share of the rest's cells the marks have to rise.
-STARTS = ((0.0, 0.45), (0.25, 0.28), (0.5, 0.45))
+STARTS = ((0.0, 0.35), (0.25, 0.28), (0.5, 0.35))
 FEWEST_RISES = 4
 NOISES = 4.0  # a gain counts from this many times the marks' noise
-MANY_RISES = 8
 PAUSE = 0.35
 LARGEST = 0.5
+SPREAD = 3.6  # equal rises, of which no few may make up the gain; of few cells, the share of them
+SPREAD_SHARE = 0.8
 FEW_CYCLES = 5
 MATTERS = 0.3  # cycles higher than this share of the range hide the low-water mark between their troughs
 ALOFT = 0.3
@@ -166,15 +167,13 @@ def grown(seen: Seen) -> Decision | None:
 
 
 def _even(found: Growth, rises: float) -> bool:
-    return found.rises >= rises and max(found.pause, found.final_pause) <= PAUSE and found.largest <= LARGEST
+    spread = min(SPREAD, SPREAD_SHARE * (found.cells - 1))
+    often = found.rises >= rises and max(found.pause, found.final_pause) <= PAUSE
+    return often and found.largest <= LARGEST and found.spread >= spread
 
 
 def _lasting(found: Growth) -> bool:
-    if found.ratio >= 0.8:
-        return True
-    if found.ratio >= 0.6:
-        return found.tired <= 1.5
-    return found.ratio >= 0.3 and found.tired <= 1.0 and found.rises >= MANY_RISES
+    return found.ratio >= 0.8 or (found.ratio >= 0.6 and found.tired <= 1.5)
 
 
 def _slowing(seen: Seen) -> bool:
