@@ -24,7 +24,7 @@ from leakaudit.runtime.attach.target import Runtime
 from leakaudit.runtime.audit import Options, audit
 from leakaudit.runtime.conclude import conclude
 from leakaudit.runtime.passive.finder import OUT_OF_REACH, Finder, Unfound
-from leakaudit.runtime.passive.layout import read_layout
+from leakaudit.runtime.passive.layout import Layout, read_layout
 from leakaudit.runtime.passive.objects import Objects, TornError
 from leakaudit.runtime.session import read_session
 
@@ -280,9 +280,10 @@ class Words:
 
 
 def table(version=0x030E0000, free_threaded=0, ob_type=8, cookie=b"xdebugpy"):
-    words = [int.from_bytes(cookie, "little"), version, free_threaded, 0, 0, 64] + [0] * 67
-    words[1 + 50], words[1 + 11] = ob_type, 7688
-    return Words({0x1000 + 8 * i: word for i, word in enumerate(words)} | {0x1040: 0x5000})
+    words = [int.from_bytes(cookie, "little"), version, free_threaded, 0, 0, 0x800] + [0] * 67
+    words[1 + 50], words[1 + 11], words[1 + 6], words[1 + 7] = ob_type, 7688, 8, 16
+    interpreters = {0x1800: 0x6000, 0x6008: 3, 0x6010: 0x5000, 0x5008: 0}  # the main one comes last
+    return Words({0x1000 + 8 * i: word for i, word in enumerate(words)} | interpreters)
 
 
 @pytest.mark.parametrize(
@@ -304,6 +305,71 @@ def test_layout_is_taken_only_when_it_is_as_expected(memory, version, expected):
         assert expected in found
     else:
         assert (found.interpreter, found.imports_modules, found.head) == (0x5000, 7688, expected)
+
+
+class Heap:
+    """Objects laid out as a build without the interpreter lock would: a head of 32 bytes, flags of text a byte later."""
+
+    def __init__(self):
+        self.memory = bytearray(1 << 16)
+        self.free = 0x2000
+        self.types = {}
+        self.type = self.make(None, 512)
+        for name, flags in (("str", 1 << 28), ("dict", 1 << 29), ("module", 0), ("list", 1 << 25)):
+            self.types[name] = kind = self.make(self.type, 512)
+            self.put(kind + 40, self.raw(name.encode() + b"\0" * 64))
+            self.put(kind + 40 + 144, flags)
+
+    def read(self, address, size):
+        if not 0x2000 <= address <= self.free - size:
+            raise OSError(address)
+        return bytes(self.memory[address : address + size])
+
+    def raw(self, data):
+        address, self.free = self.free, self.free + -(-len(data) // 8) * 8
+        self.memory[address : address + len(data)] = data
+        return address
+
+    def put(self, address, *words):
+        self.memory[address : address + 8 * len(words)] = struct.pack(f"<{len(words)}Q", *words)
+
+    def make(self, kind, size):
+        address = self.raw(bytes(size))
+        self.put(address + 24, kind or 0)
+        return address
+
+    def text(self, text):
+        address = self.make(self.types["str"], 32 + 24 + len(text) + 1)
+        self.put(address + 32, len(text), 0, 0b11001 << 8 | 3)
+        self.memory[address + 56 : address + 56 + len(text)] = text.encode()
+        return address
+
+    def dict(self, items):
+        texts = [(self.text(key), value) for key, value in items.items()]
+        head = struct.pack("<QBBBBIQQ", 1, 3, 3, 1, 0, 0, 0, len(items)) + b"\xff" * 8
+        keys = self.raw(head + b"".join(struct.pack("<QQ", *pair) for pair in texts) + bytes(64))
+        address = self.make(self.types["dict"], 64)
+        self.put(address + 32, len(items), 0, keys, 0)
+        return address
+
+    def module(self, names):
+        address = self.make(self.types["module"], 64)
+        self.put(address + 32, names)
+        return address
+
+
+def test_a_build_without_the_interpreter_lock_is_read_by_its_own_layout():
+    heap = Heap()
+    rows = heap.make(heap.types["list"], 48)
+    heap.put(rows + 32, 7, heap.raw(struct.pack("<7Q", *[heap.text("x")] * 7)))
+    names = heap.dict({"__file__": heap.text("/srv/app.py"), "ROWS": rows, "EMPTY": heap.dict({})})
+    modules = heap.dict({"sys": heap.module(heap.dict({})), "app": heap.module(names)})
+    interpreter = heap.raw(struct.pack("<2Q", 0, modules))
+    finder = Finder(Objects(heap, Layout(interpreter, 8, 32)))
+    assert finder.files() == {"app": "/srv/app.py"}
+    for name, held in (("ROWS", 7), ("EMPTY", 0)):
+        found = finder.look(finding("module-attribute", name, path="/srv/app.py", module="app").probe)
+        assert (found.entries, found.nested) == (held, None)
 
 
 @pytest.mark.parametrize("address", [0, 8, 1 << 47, 0x1001])

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 _COOKIE = b"xdebugpy"
 _WORDS = 72
-_FREE_THREADED, _INTERPRETERS_HEAD = 1, 4
+_FREE_THREADED, _INTERPRETERS_HEAD, _ID, _NEXT = 1, 4, 6, 7
+_MOST_INTERPRETERS = 64
 #: Version -> the words that hold `interpreter_state.imports_modules` and `pyobject.ob_type`.
 _PLACES = {(3, 13): (10, 44), (3, 14): (11, 50), (3, 15): (11, 58)}
 _HEADS = {0: 16, 1: 32}  # without and with free threading
@@ -51,7 +52,22 @@ def read_layout(memory: Readable, runtime: Runtime, version: tuple[int, ...] | N
     head = _HEADS.get(words[_FREE_THREADED])
     if words[0] >> 16 != version[0] << 8 | version[1] or head is None or ob_type != head - 8:
         return "the interpreter's table of its own layout is not as expected"
-    interpreter = int.from_bytes(memory.read(start.address + words[_INTERPRETERS_HEAD], 8), "little")
+    interpreter = _main(
+        memory, _word(memory, start.address + words[_INTERPRETERS_HEAD]), words[_ID], words[_NEXT]
+    )
     if not interpreter:
         return "there is no interpreter yet, or none any more"
     return Layout(interpreter, modules, head)
+
+
+def _main(memory: Readable, interpreter: int, number: int, following: int) -> int:
+    """Return the main interpreter, 0 if there is none: those of later birth stand before it."""
+    for _ in range(_MOST_INTERPRETERS):
+        if not interpreter or not _word(memory, interpreter + number):
+            return interpreter
+        interpreter = _word(memory, interpreter + following)
+    return 0
+
+
+def _word(memory: Readable, address: int) -> int:
+    return int.from_bytes(memory.read(address, 8), "little")
