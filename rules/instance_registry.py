@@ -24,7 +24,15 @@ _REMOVAL = {
     "inner-only": 0,
     "by-name": -3,
 }
-_KEY = {"identity": 1, "fresh": 1, "likely-fresh": 1, "unknown": 0, "likely-finite": -4, "finite": -8}
+_KEY = {
+    "identity": 1,
+    "fresh": 1,
+    "likely-fresh": 1,
+    "unknown": 0,
+    "population": 0,
+    "likely-finite": -4,
+    "finite": -8,
+}
 _OWN_LIFE = {"process": -5, "long": -2, "likely-long": -1, "short": 1, "keyed": 1}
 _CONTEXT = {"import": -8, "start-up": -2, "registrar": -1, "per-event": 1}
 _STANDS_IN = frozenset({"asserting", "mock", "fake", "dummy", "stub", "spy", "recording"})
@@ -151,7 +159,7 @@ class InstanceRegistry(Rule):
         if life.value in _OWN_LIFE:
             yield Evidence("instances", life.value, life.reason, _OWN_LIFE[life.value])
         if _STANDS_IN & set(words(enrolment.cls.name)):
-            yield Evidence("name", "stand-in", f"`{enrolment.cls.name}` is named like a helper of tests", -3)
+            yield Evidence("name", "stand-in", f"`{enrolment.cls.name}` is named like a helper of tests", -5)
         context = project.contexts.of_function(enrolment.seen.path, enrolment.seen.event.func)
         if context.value in _CONTEXT:
             yield Evidence("context", context.value, context.reason, _CONTEXT[context.value])

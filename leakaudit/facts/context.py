@@ -40,6 +40,7 @@ _REGISTRAR = re.compile(
 )
 
 
+_CONSTRUCTORS = ("__init__", "__post_init__", "__new__", "__attrs_post_init__")
 _PLAIN = frozenset(
     "append add setdefault keys values items format join encode decode hexdigest randint choice uuid4 copy upper lower".split()
 )
@@ -121,6 +122,9 @@ class Contexts:
             )
         if any(a.value == "likely-event" for a in answers):
             return next(a for a in answers if a.value == "likely-event")
+        maker = self._only_maker(path, function, callers)
+        if maker:
+            return Answer("making", f"`{name}` is only called while a `{maker}` is made", path, function.line)
         answer = self._by_name(path, function, bool(callers))
         if answer.value == "construct":
             return self._construction(path, function, depth) or answer
@@ -132,6 +136,19 @@ class Contexts:
                 function.line,
             )
         return answer
+
+    def _only_maker(self, path: str, function: Function, callers: list[Caller]) -> str:
+        """The class whose `__init__` alone calls this private method of its own, or ""."""
+        if not function.cls or not callers or not function.name.startswith("_"):
+            return ""
+        related = {Place(path, function.cls), *self._project.subclasses.get(Place(path, function.cls), ())}
+        for caller in callers:
+            made = self._project.function(caller.path, caller.func)
+            if caller.passed or made is None or made.name not in _CONSTRUCTORS:
+                return ""
+            if Place(caller.path, made.cls) not in related:
+                return ""
+        return function.cls
 
     def _imported_roots(self, path: str) -> set[str]:
         return {dotted.partition(".")[0] for dotted in self._project.files[path].imports.values()}
@@ -196,7 +213,7 @@ class Contexts:
 
     def _by_name(self, path: str, function: Function, called: bool) -> Answer:
         name = function.name
-        if name in ("__init__", "__post_init__", "__new__", "__attrs_post_init__"):
+        if name in _CONSTRUCTORS:
             return Answer(
                 "construct",
                 f"runs once for every `{function.qualname.rpartition('.')[0]}` made",

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from leakaudit.facts import circumstances
 from leakaudit.facts.answers import Answer
 from leakaudit.facts.cleanup import CLEAR_ONLY, INNER, NONE, Cleanup, evicted_sibling, sibling
 from leakaudit.facts.linked import Place, Seen, Subject
-from leakaudit.facts.model import Flag, Op, Use
+from leakaudit.facts.model import Flag, Op
 from leakaudit.facts.project import Project
 from leakaudit.findings import Evidence, Location, Probe, ProbeKind, Related
 
@@ -30,13 +30,22 @@ CONTEXT = {
     "likely-event": 1,
     "construct": 0,
     "unknown": 0,
+    "making": -3,
     "called": -1,
     "addition": -1,
     "registrar": -3,
     "start-up": -4,
     "import": -8,
 }
-KEY = {"identity": 4, "fresh": 2, "likely-fresh": 1, "unknown": 0, "likely-finite": -3, "finite": -8}
+KEY = {
+    "identity": 4,
+    "fresh": 2,
+    "likely-fresh": 1,
+    "unknown": 0,
+    "population": -2,
+    "likely-finite": -3,
+    "finite": -8,
+}
 CLEANUP = {
     "none": -1,
     "uncalled": 0,
@@ -49,13 +58,6 @@ CLEANUP = {
     "paired": -20,
     "bound": -20,
 }
-_ONCE_PER = re.compile(
-    r"warn|report|logged|deprecat|verified|initiali[sz]ed|(?<!down)(?<!up)loaded|registered|known|complain|declared|emitted|hinted|notified|announced|printed|shown|nagged",
-    re.IGNORECASE,
-)
-#: Through other objects, whose uses are not kept, it may be read as well as written.
-_OWN = ("i:", "c:", "m:", "d:", "x:")
-_COMMANDS = frozenset({"cli", "commands", "scripts"})
 _SEQUENCES = ("list", "deque", "queue", "buffer")
 
 
@@ -136,54 +138,27 @@ def _weigh(project: Project, subject: Subject, site: Seen, lifetime: Answer, cle
         context = Answer(
             "unknown", context.reason, context.path, context.line
         )  # each instance registers with all others
+    if context.value == "making" and (subject.scope != "i" or "self" in site.event.value_origins):
+        context = Answer("called", context.reason, context.path, context.line)
     key = project.key_domain(subject, site)
     evidence = [
         _evidence("lifetime", lifetime, LIFETIME),
         _evidence("context", context, CONTEXT),
         _evidence("key", key, KEY),
-        Evidence("cleanup", cleanup.grade, cleanup.reason, CLEANUP[cleanup.grade], _place(cleanup)),
-        *_program(project, subject),
-        *_extras(subject, site, key, shared),
+        Evidence("cleanup", cleanup.grade, cleanup.reason, _weight(cleanup, context), _place(cleanup)),
+        *circumstances.program(project, subject),
+        *circumstances.extras(project, subject, site, key, shared),
         *_sibling(project, subject, site, cleanup),
         *_fresh_registration(project, subject, site, context),
     ]
     return Growth(subject, site, lifetime, context, key, cleanup, tuple(evidence))
 
 
-def _program(project: Project, subject: Subject) -> Iterator[Evidence]:
-    folders = set(project.module_name(subject.path).split(".")[:-1])
-    if folders & _COMMANDS or any(
-        base.endswith("Command") for base in project.base_names(Place(subject.path, subject.cls))
-    ):
-        yield Evidence("program", "command", "belongs to a command, whose process ends with it", -2)
-
-
-def _extras(subject: Subject, site: Seen, key: Answer, shared: bool) -> Iterator[Evidence]:
-    reads = subject.uses & ~(Use.LEN | Use.TRUTH)
-    if not reads and site.event.owner.startswith(_OWN):
-        yield Evidence("write-only", "yes", f"nothing in the project reads `{subject.name}`", 1)
-    if subject.name.isupper() and key.value not in ("identity", "fresh"):
-        yield Evidence("name", "constant", f"`{subject.name}` is named like a constant", -1)
-    if subject.container.initial and subject.container.kind != "queue":
-        yield Evidence("initial", "filled", f"`{subject.name}` is created with entries: a table", -2)
-    if subject.container.from_param:
-        yield Evidence("shared", "passed in", f"`{subject.name}` may be the caller's own", -1)
-    if any(f"len({subject.name}" in g or f"len(self.{subject.name}" in g for g in site.event.guards):
-        yield Evidence("guard", "size", "grows only while its length is below a limit", -6)
-    asked = reads == Use.IN and subject.container.kind == "set"
-    if asked and key.value in ("fresh", "likely-fresh") and not _ONCE_PER.search(subject.name):
-        yield Evidence(
-            "read", "membership", f"`{subject.name}` is only asked whether it has seen something", 2
-        )
-    if _ONCE_PER.search(subject.name):
-        yield Evidence("name", "once per", f"`{subject.name}` is named like a note of what was done once", -2)
-    once = next((g for g in site.event.guards if _is_once(g)), None)
-    if once is not None:
-        yield Evidence("guard", "once", f"grows only once (`{once}`)", -4)
-    if shared and site.event.owner.startswith("i:") and not site.event.depth:
-        yield Evidence(
-            "shared", "class attribute", "grown through an instance, but one object for all instances", 1
-        )
+def _weight(cleanup: Cleanup, context: Answer) -> int:
+    """Emptied entries are a near-miss only where entries are known to come with events, not where a user asks for both."""
+    if cleanup.grade == INNER and context.value not in ("per-event", "likely-event"):
+        return -1
+    return CLEANUP[cleanup.grade]
 
 
 def _sibling(project: Project, subject: Subject, site: Seen, cleanup: Cleanup) -> Iterator[Evidence]:
@@ -229,25 +204,6 @@ def _fresh_registration(
                 Location(path, call.line, call.column),
             )
             return
-
-
-def _is_once(guard: str) -> bool:
-    text = guard.removeprefix("not ").removeprefix("not ")
-    return any(
-        word in text
-        for word in (
-            "initialized",
-            "_initialised",
-            "_done",
-            "registered",
-            "_installed",
-            "_configured",
-            "_loaded",
-            "_setup_done",
-            "_started",
-            "hasattr(",
-        )
-    )
 
 
 def _evidence(fact: str, answer: Answer, weights: dict[str, int]) -> Evidence:

@@ -77,6 +77,10 @@ def domain(event: Event, sequence: bool, mapping: bool = False) -> Answer:
     return _domain(event.value, event.value_origins)
 
 
+#: `Color.RED.value`, a member of what is most often an enum.
+_MEMBER = re.compile(r"^(\w+\.)?[A-Z]\w*[a-z]\w*\.\w+\.(value|name)$")
+
+
 def _domain(text: str, tags: tuple[str, ...]) -> Answer:
     if not tags:
         return Answer("unknown", "nothing tells what it is keyed by")
@@ -96,7 +100,7 @@ def _domain(text: str, tags: tuple[str, ...]) -> Answer:
         return Answer(
             "finite", f"the key `{text}` is a class, a function or its name: as many as the program has"
         )
-    if text.isupper() or text.rpartition(".")[2].isupper():
+    if text.isupper() or text.rpartition(".")[2].isupper() or _MEMBER.match(text):
         return Answer("finite", f"the key `{text}` is named like a constant")
     if all(tag.startswith("const:") for tag in tags):
         return Answer("finite", f"the key `{text}` is a constant")
@@ -162,7 +166,7 @@ def _by_words(text: str, tags: tuple[str, ...]) -> Answer | None:
     own = words(text.partition("(")[0] or text)
     if len(own) > 1 and own[-1] in ("id", "ids") and own[-2] in POPULATION_WORDS:
         return Answer(
-            "unknown", f"the key `{text}` names one of a population that is seldom large (`{own[-2]}`)"
+            "population", f"the key `{text}` names one of a population that is seldom large (`{own[-2]}`)"
         )
     if own and own[-1] in FRESH_WORDS:
         return Answer("fresh", f"the key `{text}` is named like something new for every caller (`{own[-1]}`)")

@@ -2,65 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
+from leakaudit.facts import lifetime_names as names
 from leakaudit.facts.answers import Answer, words
 from leakaudit.facts.linked import Place, Subject
-from leakaudit.facts.model import Call, Flag, Op
+from leakaudit.facts.model import Call, Flag, Function, Op
 
 if TYPE_CHECKING:
     from leakaudit.facts.project import Project
 
 _DEPTH = 4
-_LONG_WORDS = frozenset(
-    "server manager registry cache pool broker service store storage backend app application engine scheduler dispatcher router hub bus "
-    "monitor daemon coordinator controller repository supervisor exchange singleton emitter limiter exporter collector "
-    "orchestrator gateway proxy servicer bot consumer producer publisher subscriber listener watcher poller worker reactor "
-    "broadcaster notifier resolver tracker limiter throttle kernel runtime layer transport plugin extension middleware holder "
-    "client session_manager hass bridge queue receiver sender locator multiplexer scraper crawler".split()
-)
-_SHORT_WORDS = frozenset(
-    "request response context message parser visitor builder node iterator token option options config configuration spec record "
-    "entry item transaction call cursor form field formatter lexer compiler generator walker transformer reader "
-    "writer command step test args result report frame expression statement schema template renderer serializer "
-    "encoder decoder query path row cell block section line diff patch plan params parameters info data details snapshot event "
-    "error exception warning graph tree element widget figure plot dataset batch sample migration inspector matcher scanner checker "
-    "mock dummy fake model flow wizard".split()
-)
-_LONG_METHODS = frozenset(
-    "serve serve_forever run_forever listen main consume start_consuming mainloop main_loop event_loop poll_forever start_server "
-    "run_server startup on_startup start_background_tasks shutdown".split()
-)
-_MAKER = re.compile(
-    r"^_*(async_)?(setup|set_up|start|init|create|make|build|get|open|connect|new|from|load|register|install|enable|initialize|factory|find|launch|prepare|on_start|on_load|add)(_|$|[A-Z])"
-)
-_LOOP_NAME = re.compile(
-    r"^_*(async_|a)?((run|serve|loop|main|worker|poll|listen|consume|monitor|watch|heartbeat|keep|background|receive|reader)(_forever|_loop|_thread|_worker|_task|_all|_in_background)?"
-    r"|\w+_(loop|forever|thread|worker|daemon|task|monitor|listener|consumer|heartbeat))$"
-)
-_SHORT_BASES = frozenset(
-    "NodeVisitor NodeTransformer CSTVisitor CSTTransformer Exception BaseException Error TestCase IsolatedAsyncioTestCase NamedTuple "
-    "TypedDict HTMLParser Action ArgumentParser Command BaseCommand Protocol Request Response BaseHTTPRequestHandler "
-    "RequestHandler Form ModelForm Serializer View APIView Transformer Visitor Lexer Formatter Template Enum Directive SphinxDirective "
-    "JSONEncoder JSONDecoder Config Struct ConfigFlow OptionsFlow Flow BaseModel Pickler Unpickler Thread_".split()
-)
-#: Bases whose metaclass copies mutable class-level defaults for each instance.
-_COPYING_BASES = frozenset({"Struct", "BaseModel", "BaseSettings", "SQLModel", "RootModel"})
-_THREAD_BASES = frozenset(
-    "Thread Process Service Application FastAPI Flask Starlette Sanic Celery Server Cog Bot Client Plugin".split()
-)
-_DATA_DECORATORS = (
-    "dataclass",
-    "dataclasses.dataclass",
-    "attr.s",
-    "attrs.define",
-    "define",
-    "attr.attrs",
-    "attrs.frozen",
-    "frozen",
-    "attr.dataclass",
-)
 
 
 class Lifetimes:
@@ -99,7 +51,7 @@ class Lifetimes:
 
     def copies_defaults(self, place: Place) -> bool:
         """Whether a class gives every instance a copy of its mutable class-level defaults."""
-        return bool(self._project.base_names(place) & _COPYING_BASES)
+        return bool(self._project.base_names(place) & names.COPYING_BASES)
 
     def of_class(self, place: Place, depth: int = _DEPTH) -> Answer:
         """Return how long instances of a class live."""
@@ -127,9 +79,12 @@ class Lifetimes:
             for answer in answers:
                 if answer.value == wanted:
                     return answer
-        if bases & _SHORT_BASES and not bases & _THREAD_BASES:
+        if bases & names.SHORT_BASES and not bases & names.THREAD_BASES:
             return Answer(
-                "short", f"`{nested}` is a {', '.join(sorted(bases & _SHORT_BASES))}", place.path, cls.line
+                "short",
+                f"`{nested}` is a {', '.join(sorted(bases & names.SHORT_BASES))}",
+                place.path,
+                cls.line,
             )
         if answers and all(a.value == "short" for a in answers):
             return answers[0]
@@ -146,9 +101,9 @@ class Lifetimes:
         assert cls is not None
         if self._is_data(place):
             return Answer("short", f"`{name}` is a data class", place.path, cls.line)
-        if bases & _THREAD_BASES:
+        if bases & names.THREAD_BASES and not self._ends(place, bases):
             return Answer(
-                "long", f"`{name}` is a {', '.join(sorted(bases & _THREAD_BASES))}", place.path, cls.line
+                "long", f"`{name}` is a {', '.join(sorted(bases & names.THREAD_BASES))}", place.path, cls.line
             )
         methods = {m for p in self._project.mro(place) for m in (self._project.class_at(p) or cls).methods}
         loops = [
@@ -158,12 +113,12 @@ class Lifetimes:
             and (f := self._project.function(*at)) is not None
             and f.forever
         ]
-        loops = [f for f in loops if _LOOP_NAME.match(f.name)]
+        loops = [f for f in loops if names.LOOP_NAME.match(f.name)]
         if loops:
             scoped = "__exit__" in methods or "__aexit__" in methods
             value = "scoped" if scoped else "long"
             return Answer(value, f"`{name}.{loops[0].name}` runs a loop for ever", place.path, loops[0].line)
-        serving = sorted(methods & _LONG_METHODS)
+        serving = sorted(methods & names.LONG_METHODS)
         if serving:
             return Answer("long", f"`{name}` has `{serving[0]}`", place.path, cls.line)
         if any(a.value == "keyed" for a in answers):
@@ -171,13 +126,13 @@ class Lifetimes:
         tail = words(name)[-1:]
         kept = ("unseen", "likely-long", "unknown") if self._is_kept(place) else ("unseen", "likely-long")
         held = next((a for a in answers if a.value in kept), None)
-        if tail and tail[-1] in _SHORT_WORDS and held is not None:
+        if tail and tail[-1] in names.SHORT_WORDS and held is not None:
             return Answer("unseen", f"a `{name}` is kept by its owner; {held.reason}", held.path, held.line)
-        if tail and tail[-1] in _SHORT_WORDS:
+        if tail and tail[-1] in names.SHORT_WORDS:
             return Answer(
                 "short", f"`{name}` is named like something of one request or call", place.path, cls.line
             )
-        if set(tail) & _LONG_WORDS:
+        if set(tail) & names.LONG_WORDS:
             return Answer(
                 "likely-long", f"`{name}` is named like something that a process keeps", place.path, cls.line
             )
@@ -198,12 +153,27 @@ class Lifetimes:
         return bool(sites) and all(call.usage.startswith("store:i:") for _, call in sites)
 
     def _is_thread(self, place: Place) -> bool:
-        return bool(self._project.base_names(place) & _THREAD_BASES)
+        return bool(self._project.base_names(place) & names.THREAD_BASES)
+
+    def _ends(self, place: Place, bases: set[str]) -> bool:
+        """Whether it is a thread or process, and what that runs comes to an end."""
+        at = self._project.method(place, "run") if bases & {"Thread", "Process"} else None
+        run = self._project.function(*at) if at is not None else None
+        return run is not None and not any((run.forever, *self._loops_below(place, run.calls)))
+
+    def _loops_below(self, place: Place, calls: tuple[str, ...]) -> list[bool]:
+        found = []
+        for name in calls:
+            at = self._project.callee(name, place.path, -1) if name.startswith("i:") else None
+            function = self._project.function(*at) if at is not None else None
+            found.append(function is not None and function.forever)
+        return found
 
     def _is_data(self, place: Place) -> bool:
         cls = self._project.class_at(place)
         return cls is not None and any(
-            d.partition(":")[2].removesuffix(".()") in _DATA_DECORATORS or d.rstrip(".()") in _DATA_DECORATORS
+            d.partition(":")[2].removesuffix(".()") in names.DATA_DECORATORS
+            or d.rstrip(".()") in names.DATA_DECORATORS
             for d in cls.decorators
         )
 
@@ -282,14 +252,14 @@ class Lifetimes:
             "make_app",
             "async_main",
             "cli",
-        ) or (function.forever and not call.flags & Flag.FOREVER):
+        ) or (_stays(function) and not call.flags & Flag.FOREVER):
             return Answer(
                 "long",
                 f"a `{name}` is made in `{function.name}`, which lasts as long as the program",
                 path,
                 call.line,
             )
-        if _MAKER.match(function.name):
+        if names.MAKER.match(function.name):
             return Answer("unknown", f"a `{name}` is made by `{function.name}`", path, call.line)
         return Answer("likely-short", f"a `{name}` is a local of `{function.name}`", path, call.line)
 
@@ -308,3 +278,8 @@ class Lifetimes:
                 call.line,
             )
         return Answer("keyed", f"each `{name}` is an entry of `{subject.name}`", path, call.line)
+
+
+def _stays(function: Function) -> bool:
+    """Whether it runs a loop without a way out, or is named like one that lasts."""
+    return function.endless or (function.forever and names.LOOP_NAME.match(function.name) is not None)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from leakaudit.facts import cleanup, keys
+from leakaudit.facts import cleanup, inherited, keys
 from leakaudit.facts.answers import Answer
 from leakaudit.facts.cleanup import Cleanup
 from leakaudit.facts.context import Contexts
@@ -134,7 +134,9 @@ class Project:
             )
         kind = subject.container.kind
         return keys.domain(
-            seen.event,
+            inherited.by_value(self, seen)
+            if kind in ("dict", "defaultdict", "counter", "set")
+            else seen.event,
             sequence=kind in ("list", "deque", "queue", "buffer"),
             mapping=kind in ("dict", "defaultdict", "counter"),
         )
@@ -247,7 +249,7 @@ class Project:
             for owner, mask in facts.uses.items():
                 for place, _ in targets.get(owner, ()):
                     found[place].uses |= mask
-        return found
+        return inherited.joined(self, found)
 
     def _names_of(self, places: Iterable[Place]) -> set[str]:
         """The names by which something may mean one of the containers: their own, and all that are given on import."""
