@@ -10,7 +10,7 @@ from runtime_target import finding
 from leakaudit.findings import Status
 from leakaudit.runtime.census import Census, Sized
 from leakaudit.runtime.sample import Row, Sample
-from leakaudit.runtime.verdict import Count, Watched, suspicious, verdicts
+from leakaudit.runtime.verdict import Count, Watched, course, suspicious, verdicts
 
 CACHE = finding("module-attribute", "CACHE")
 CELL = finding("closure-cell", "updates", "subscribe")
@@ -320,6 +320,22 @@ def test_the_copies_counts_decide_too_where_only_the_first_search_was_of_the_who
     (verdict,) = verdicts([CELL], watched)
     assert verdict.status is Status.CONFIRMED
     assert verdict.entries == (100, 600)
+
+
+def test_a_bug_in_one_verdict_costs_no_other_its_own(monkeypatch):
+    def broken(kind, rows):
+        if kind is ITEMS.probe.kind:
+            raise IndexError("list index out of range")
+        return course(kind, rows)
+
+    monkeypatch.setattr("leakaudit.runtime.verdict.course", broken)
+    watched = Watched(samples([row(10 * i) for i in range(10)], [row(10 * i) for i in range(10)]))
+    good, bad = verdicts([CACHE, ITEMS], watched)
+    assert good.status is Status.CONFIRMED
+    assert (bad.status, bad.reason) == (
+        Status.UNRESOLVED,
+        "leakaudit failed on it (IndexError: list index out of range)",
+    )
 
 
 def test_suspicious_are_those_that_gained_largest_first():

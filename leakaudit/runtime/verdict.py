@@ -70,7 +70,14 @@ def verdicts(findings: Sequence[Finding], watched: Watched) -> tuple[Verdict, ..
 
 
 def judge(number: int, finding: Finding, watched: Watched) -> Verdict:
-    """Return the verdict on one finding, overlaps not yet told."""
+    """Return the verdict on one finding, overlaps not yet told; a bug of ours in one costs no other its verdict."""
+    try:
+        return _judge(number, finding, watched)
+    except Exception as error:
+        return Verdict(Status.UNRESOLVED, f"leakaudit failed on it ({type(error).__name__}: {error})")
+
+
+def _judge(number: int, finding: Finding, watched: Watched) -> Verdict:
     if finding.probe is None:
         return Verdict(Status.UNRESOLVED, "it names nothing that can be looked up in a process")
     kind = finding.probe.kind
@@ -234,12 +241,10 @@ def suspicious(findings: Sequence[Finding], watched: Watched) -> list[int]:
     """Return the numbers of the findings whose containers gained entries so far, largest gain first."""
     gains = []
     for number, finding in enumerate(findings):
-        if finding.probe is None:
-            continue
-        rows = track(number, finding.probe.kind, watched)
-        if len(rows) < 2:
-            continue
-        found, _ = course(finding.probe.kind, rows)
-        if found.course in (Course.GROWS, Course.UNCLEAR) and found.last > found.first:
-            gains.append((rows[-1][1].bytes - rows[0][1].bytes, number))
+        verdict = judge(number, finding, watched)
+        if verdict.status in (Status.CONFIRMED, Status.INCONCLUSIVE) and verdict.entries is not None:
+            first, last = verdict.entries
+            if last > first:
+                rows = track(number, finding.probe.kind, watched) if finding.probe is not None else []
+                gains.append((rows[-1][1].bytes - rows[0][1].bytes, number))
     return [number for _, number in sorted(gains, reverse=True)]
