@@ -9,7 +9,7 @@ from compare_samples import MIB, compared, recording, settings
 
 from leakaudit.errors import UsageError
 from leakaudit.process.compare.expect import check, parse_expectation
-from leakaudit.process.compare.figures import Reading, figures, without_exit
+from leakaudit.process.compare.figures import Reading, figures, without_exit, without_leaving
 from leakaudit.process.compare.helped import effects
 from leakaudit.process.compare.outcome import outcomes
 from leakaudit.process.compare.ratio import ratio
@@ -38,6 +38,21 @@ def test_the_exit_does_not_hide_growth() -> None:
     leaving = [(10.0, 180.0), (10.05, 90.0), (10.1, 20.0)]
     assert without_exit([*grown, *leaving]) == grown
     assert without_exit(grown) == grown
+
+
+def test_processes_that_leave_one_by_one_do_not_hide_growth() -> None:
+    grown = tuple(Snapshot(i / 20, (50 + i) * MIB, 4, 0) for i in range(200))
+    leaving = tuple(Snapshot(10 + i / 20, 40 * (4 - i // 8) * MIB, 4 - i // 8, 0) for i in range(8, 32))
+    assert without_leaving((*grown, *leaving)) == grown
+    run = figures(Recording("x", 1, (*grown, *leaving), Ending(0, 12.0)), Reading())
+    assert run.trend.shape is Shape.STEADY_GROWTH
+    assert run.end > 230 * MIB
+
+
+def test_a_phase_with_fewer_processes_is_no_leaving() -> None:
+    phases = tuple(Snapshot(i / 20, 50 * MIB, 4 if i < 100 else 1, 0) for i in range(180))
+    assert without_leaving(phases) == phases
+    assert without_leaving(()) == ()
 
 
 def test_a_fall_before_the_end_is_no_exit() -> None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median
+from statistics import median, median_low
 
-from leakaudit.process.compare.recording import Recording
+from leakaudit.process.compare.recording import Recording, Snapshot
 from leakaudit.process.marks import Points
 from leakaudit.process.trend import FLOOR_BYTES, Trend, classify
 
 LAST = 0.05  # of the samples: in which a run may already take itself apart
 TAKEN_APART = 0.1  # of the memory
 AT_THE_END = 0.1  # of the samples
+LEAVING = 0.25  # of the samples: longer than that with fewer processes is work, not leaving
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class Figures:
 def figures(recording: Recording, reading: Reading) -> Figures:
     """Measure a run that ended well; the warm-up is left out of the trend and the end, not of the peak."""
     snapshots = recording.snapshots
-    points = without_exit([(s.t, float(s.memory)) for s in snapshots])
+    points = without_exit([(s.t, float(s.memory)) for s in without_leaving(snapshots)])
     start = max(reading.warmup_s, reading.warmup_share * (points[-1][0] if points else 0.0))
     settled = [point for point in points if point[0] >= start] or points[-1:]
     tail = settled[-max(1, int(AT_THE_END * len(settled))) :]
@@ -58,6 +59,18 @@ def figures(recording: Recording, reading: Reading) -> Figures:
         processes=max((s.processes for s in snapshots), default=0),
         trend=classify(settled, reading.floor),
     )
+
+
+def without_leaving(snapshots: Sequence[Snapshot]) -> Sequence[Snapshot]:
+    """Cut off where the processes of a run end one after the other: after the last sample with the usual number.
+
+    Each one that goes takes its memory along, and what all had gained before would seem to have been given back.
+    """
+    if not snapshots:
+        return snapshots
+    usual = median_low(s.processes for s in snapshots)
+    last = max(i for i, s in enumerate(snapshots) if s.processes >= usual)
+    return snapshots[: last + 1] if last >= (1 - LEAVING) * len(snapshots) else snapshots
 
 
 def without_exit(points: Sequence[tuple[float, float]]) -> Points:
