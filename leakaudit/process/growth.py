@@ -20,7 +20,8 @@ class Growth:
     it), `largest` is a share of the total. `early` and `late` are the gains of the two halves; `tired` is by how many
     standard errors the later half falls short of `SLOWER` of the earlier. `fading` is Mann and Kendall's z of the gains:
     well below 0 where they shrink all along, about 0 where a large first gain is followed by even ones. `spread` is how
-    many equal rises the gain without its largest would be (the participation ratio): two for three steps.
+    many equal rises the gain without its largest would be (the participation ratio): two for three steps. `trimmed` is the
+    ratio of the halves without the largest gain.
     """
 
     cells: int
@@ -34,6 +35,7 @@ class Growth:
     tired: float
     fading: float
     spread: float
+    trimmed: float
 
     @property
     def ratio(self) -> float:
@@ -63,6 +65,7 @@ def growth(envelope: Sequence[float], least: float) -> Growth:
         tired=shortfall / error if error else (inf if shortfall > 0 else 0.0),
         fading=mann_kendall(single),
         spread=_spread(gains),
+        trimmed=_trimmed(gains),
     )
 
 
@@ -70,6 +73,13 @@ def _spread(gains: Sequence[float]) -> float:
     rest = sorted(gains)[:-1]
     squares = sum(gain * gain for gain in rest)
     return sum(rest) ** 2 / squares if squares else 0.0
+
+
+def _trimmed(gains: Sequence[float]) -> float:
+    where, half = gains.index(max(gains)), len(gains) // 2
+    rest = [*gains[:where], 0.0, *gains[where + 1 :]]
+    before, after = sum(rest[:half]), sum(rest[len(rest) - half :])
+    return after / before if before > 0 else inf
 
 
 def _gathered(gains: Sequence[float], least: float) -> list[float]:

@@ -23,7 +23,7 @@ COARSE_CELLS = 12
 PER_CELL = 4  # samples, where a series is noisy
 LEAST_CELLS = 8
 # Shares of the window that may be start-up, and in which share of the rest's cells the marks have to rise.
-STARTS = ((0.0, 0.35), (0.25, 0.28), (0.5, 0.35))
+STARTS = ((0.0, 0.3), (0.25, 0.28), (0.5, 0.35))
 FEWEST_RISES = 4
 NOISES = 4.0  # a gain counts from this many times the marks' noise
 PAUSE = 0.35
@@ -31,6 +31,7 @@ LARGEST = 0.5
 SPREAD = 3.6  # equal rises, of which no few may make up the gain; of few cells, the share of them
 SPREAD_SHARE = 0.8
 FEW_CYCLES = 5
+MANY_RISES = 7
 MATTERS = 0.3  # cycles higher than this share of the range hide the low-water mark between their troughs
 ALOFT = 0.3
 FADING = -1.5  # standard errors
@@ -173,7 +174,11 @@ def _even(found: Growth, rises: float) -> bool:
 
 
 def _lasting(found: Growth) -> bool:
-    return found.ratio >= 0.8 or (found.ratio >= 0.6 and found.tired <= 1.5)
+    if found.ratio >= 0.8:
+        return True
+    # One large rise in the earlier half, such as a dict that doubles, does not make a leak tire.
+    trimmed = found.trimmed >= 0.7 and found.rises >= MANY_RISES
+    return found.tired <= 1.5 and (found.ratio >= 0.6 or trimmed)
 
 
 def _slowing(seen: Seen) -> bool:
