@@ -13,6 +13,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 from random import Random
@@ -97,32 +98,62 @@ def recorded(traces: Iterable[Trace]) -> Iterator[str]:
         yield f"| {name} | {truth} | {sum(counts.values())} | {said} |"
 
 
-def targets(fit: bool, count: int) -> Iterator[str]:
-    """The table that is held against the targets: series of at least 240 samples, inconclusive ones counted apart."""
-    yield "| series of 240 samples and more | truth | series | inconclusive | said to grow, of all | of the decided |"
-    yield "|---|---|---|---|---|---|"
-    sources: dict[str, list[tuple[str, Points]]] = {
+@dataclass(frozen=True)
+class Row:
+    """One series, what is true of it, and where it comes from: a generator or a program."""
+
+    origin: str
+    truth: str
+    points: Points
+
+
+def rows(fit: bool, count: int) -> dict[str, list[Row]]:
+    """All series of one half that have at least 240 samples, by their source."""
+    found = {
         "synthetic": [
-            ("leaks" if leaks else "leak-free", points)
+            Row(name, "leaks" if leaks else "leak-free", points)
             for n in LENGTHS[1:]
-            for _, leaks, points in made(fit, n, count)
-        ],
+            for name, leaks, points in made(fit, n, count)
+        ]
     }
     for name, source in SOURCES.items():
-        sources[name] = [(kind(trace), trace.points) for trace in source(fit)]
-    sources["**all recorded**"] = [row for name in SOURCES for row in sources[name]]
-    moving = [row for row in sources["**all recorded**"] if ptp(row[1]) >= FLOOR_BYTES]
-    sources["all recorded whose RSS moves"] = moving
+        found[name] = [Row(trace.program, kind(trace), trace.points) for trace in source(fit)]
+    found["**all recorded**"] = [row for name in SOURCES for row in found[name]]
+    found["all recorded whose RSS moves"] = [
+        row for row in found["**all recorded**"] if ptp(row.points) >= FLOOR_BYTES
+    ]
+    return found
+
+
+def targets(fit: bool, count: int) -> Iterator[str]:
+    """The table that is held against the targets: series of at least 240 samples, inconclusive ones counted apart."""
+    yield "| source | truth | series | inconclusive | said to grow, of all | of the decided | its 95 % interval |"
+    yield "|---|---|---|---|---|---|---|"
+    sources = rows(fit, count)
     for truth in ("leak-free", "leaks", "leaks, not visible"):
-        for name, rows in sources.items():
-            found = [classify(points) for what, points in rows if what == truth]
-            if found:
-                grows = sum(t.grows for t in found)
-                unsure = sum(t.shape is Shape.INCONCLUSIVE for t in found)
-                yield (
-                    f"| {name} | {truth} | {len(found)} | {percent(unsure, len(found))} % | "
-                    f"{percent(grows, len(found))} % | {percent(grows, len(found) - unsure)} % |"
-                )
+        for name, series in sources.items():
+            chosen = [row for row in series if row.truth == truth]
+            if not chosen:
+                continue
+            found = [classify(row.points) for row in chosen]
+            grows = sum(t.grows for t in found)
+            unsure = sum(t.shape is Shape.INCONCLUSIVE for t in found)
+            decided = len(found) - unsure
+            yield (
+                f"| {name} | {truth} | {len(found)} of {len({row.origin for row in chosen})} | "
+                f"{percent(unsure, len(found))} % | {percent(grows, len(found))} % | "
+                f"{percent(grows, decided)} % | {interval(grows, decided)} |"
+            )
+
+
+def interval(part: int, whole: int) -> str:
+    """Wilson's 95 % interval of a share, in per cent."""
+    if not whole:
+        return "-"
+    z2, share = 1.96**2, part / whole
+    middle = (share + z2 / (2 * whole)) / (1 + z2 / whole)
+    half = 1.96 * math.sqrt(share * (1 - share) / whole + z2 / (4 * whole**2)) / (1 + z2 / whole)
+    return f"{100 * max(0.0, middle - half):.1f} to {100 * min(1.0, middle + half):.1f} %"
 
 
 def ptp(points: Points) -> float:
@@ -236,6 +267,11 @@ def page(fit: bool, count: int) -> Iterator[str]:
     yield f"Made by `{command}`. Cells with three figures: grows / inconclusive / something else, in per cent."
     for title, table in (
         ("Against the targets", targets(fit, count)),
+        *(
+            (("The same, on the half that parameters were chosen on", targets(True, count)),)
+            if not fit
+            else ()
+        ),
         ("Synthetic series", synthetic(fit, count)),
         *((f"Recorded {name}", recorded(source(fit))) for name, source in SOURCES.items()),
         ("Few samples", few(fit)),

@@ -202,7 +202,10 @@ def test_a_clean_leak_of_any_size_grows_and_its_mirror_does_not(seed, total):
 
 
 def load(path: Path, key: str = "rss_kib", unit: float = 1024.0) -> list[tuple[float, float]]:
-    trace = json.loads(path.read_text())
+    return points_of(json.loads(path.read_text()), key, unit)
+
+
+def points_of(trace: dict, key: str = "rss_kib", unit: float = 1024.0) -> list[tuple[float, float]]:
     return [(i * trace["interval_s"], v * unit) for i, v in enumerate(accumulate(trace[key]))]
 
 
@@ -222,6 +225,24 @@ def test_recorded_programs():
     assert len(alarms) <= 1, alarms
     leaking = [name for name, leaks in truth.items() if leaks]
     assert sum(found[name].grows for name in leaking) >= 0.9 * len(leaking)
+
+
+def test_recorded_services_and_harder_programs():
+    folder = TRACES[0].parent
+    lines = [json.loads(x) for path in folder.glob("*-py*.jsonl") for x in path.read_text().splitlines()]
+    truth = json.loads((folder / "services-truth.json").read_text())
+    said = []
+    for line in lines:
+        span = line["interval_s"] * (len(line["rss_kib"]) - 1)
+        leaked = span * truth.get(line["program"], line.get("leaked_bytes_per_s"))
+        if not line["leaks"] or leaked >= MIB:
+            said.append((line["leaks"], classify(points_of(line))))
+    steady = [trend for leaks, trend in said if not leaks]
+    leaking = [trend for leaks, trend in said if leaks]
+    assert len(steady) >= 190
+    assert len(leaking) >= 150
+    assert sum(trend.grows for trend in steady) <= 0.02 * len(steady)
+    assert sum(trend.grows for trend in leaking) >= 0.95 * len(leaking)
 
 
 @pytest.mark.parametrize(("program", "key"), [("sockets_kept_open", "fds"), ("parked_threads", "threads")])
