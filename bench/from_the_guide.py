@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -28,18 +30,39 @@ ROOT = Path(__file__).resolve().parent.parent
 FEDERATED = "tests/fixtures/federated"
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 TIMEOUT_S = 240
+#: Which source each federation runs. An audit has a federation of its own: a monitor would see the audit, too.
+FEDERATIONS = {"server": "server", "audited": "server", "fixed": "fixed", "fixed audited": "fixed"}
 GAP = "[...]"
 
 
+def tree(folder: Path, source: str) -> Path:
+    """Return a copy of the fixture in which `source` lies where the server's source is, under the same path."""
+    here = folder / source / FEDERATED
+    shutil.copytree(ROOT / FEDERATED / source, here / "server")
+    shutil.copytree(ROOT / FEDERATED / "nodes", here / "nodes")
+    for file in here.joinpath("server").rglob("*.py"):
+        file.write_text(
+            file.read_text(encoding="utf-8").replace("from fixed.", "from server."), encoding="utf-8"
+        )
+    return folder / source
+
+
 @contextlib.contextmanager
-def federation(server: str) -> Iterator[dict[str, str]]:
+def federation(place: Path) -> Iterator[dict[str, str]]:
     """Run a server and its eight nodes for the length of the block; yield what the commands' words stand for."""
     with tempfile.TemporaryDirectory(prefix="leakaudit-guide-") as folder, Children(Path(folder)) as children:
         Path(folder, "data").mkdir()
         started = children.start(
             "server",
             (
-                *(sys.executable, f"{FEDERATED}/{server}/main.py", "--port", "0", "--round-interval", "0.25"),
+                *(
+                    sys.executable,
+                    f"{place}/{FEDERATED}/server/main.py",
+                    "--port",
+                    "0",
+                    "--round-interval",
+                    "0.25",
+                ),
                 *("--min-nodes", str(len(NODES)), "--verbose", "--data-dir", f"{folder}/data"),
                 *("--round-log", f"{folder}/rounds.log"),
             ),
@@ -47,14 +70,15 @@ def federation(server: str) -> Iterator[dict[str, str]]:
         port = started.wait_for("PORT", 30)
         nodes = [
             children.start(
-                name, (sys.executable, f"{FEDERATED}/nodes/__main__.py", "--names", name, "--port", port)
+                name,
+                (sys.executable, f"{place}/{FEDERATED}/nodes/__main__.py", "--names", name, "--port", port),
             ).pid
             for name in NODES
         ]
         yield {"PID": str(started.pid), "ALL": " ".join(map(str, (started.pid, *nodes)))}
 
 
-def run(step: Step, words: Mapping[str, str], folder: Path) -> str:
+def run(step: Step, words: Mapping[str, str], folder: Path, place: Path = ROOT) -> str:
     """Run a step's command in a shell of its own and return what it printed, without the paths of this machine."""
     command = step.command.replace("leakaudit ", f"{sys.executable} -m leakaudit ", 1)
     command = command.replace(" python ", f" {sys.executable} ")
@@ -67,10 +91,11 @@ def run(step: Step, words: Mapping[str, str], folder: Path) -> str:
         text=True,
         timeout=TIMEOUT_S,
         check=False,
+        cwd=place,
         env={**os.environ, "COLUMNS": "100", "NO_COLOR": "1"},
     )
     text = done.stdout + f"exit code {done.returncode}\n"
-    for known, told in ((sys.executable, "python"), (f"{folder}/", ""), (f"{ROOT}/", "")):
+    for known, told in ((sys.executable, "python"), (f"{place}/", ""), (f"{folder}/", ""), (f"{ROOT}/", "")):
         text = text.replace(known, told)
     return re.sub(r"/\S*leakaudit-guide-\w+/", "", text)
 
@@ -93,15 +118,26 @@ def shortened(step: Step, text: str) -> list[str]:
 
 
 def outputs(folder: Path) -> dict[str, str]:
-    """Run each command once; those that watch the same federation run at the same time."""
+    """Run each command once; federations run at the same time, so that no command sees another one's work."""
     found: dict[str, str] = {}
-    for where in ("server", "fixed", "verify", ""):
-        steps = list({step.command: step for step in STEPS if step.where == where and step.command}.values())
-        watched = federation(where) if where in ("server", "fixed") else contextlib.nullcontext({})
-        with watched as words, ThreadPoolExecutor(4) as pool:
-            texts = pool.map(lambda step, words=words: run(step, words, folder), steps)
-            found.update(zip((step.command for step in steps), texts, strict=True))
+    with ThreadPoolExecutor(len(FEDERATIONS)) as pool:
+        for texts in pool.map(lambda where: watched(where, folder), FEDERATIONS):
+            found |= texts
+    for where in ("verify", ""):
+        found |= {step.command: run(step, {}, folder) for step in commands(where)}
     return found
+
+
+def watched(where: str, folder: Path) -> dict[str, str]:
+    """Return command -> output of all that looks at one federation, one after the other."""
+    place = tree(folder / where.replace(" ", "-"), FEDERATIONS[where])
+    with federation(place) as words:
+        return {step.command: run(step, words, folder, place) for step in commands(where)}
+
+
+def commands(where: str) -> Iterable[Step]:
+    """Return the first step with each command."""
+    return {step.command: step for step in reversed(STEPS) if step.where == where and step.command}.values()
 
 
 def page(printed: Mapping[str, str]) -> str:
@@ -135,12 +171,17 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--write", type=Path, help="page whose measured part is replaced")
+    parser.add_argument("--keep", type=Path, help="keep what was printed in this file, or show what it holds")
     options = parser.parse_args()
     target = options.write and options.write.resolve()
+    kept = options.keep and options.keep.resolve()
     os.chdir(ROOT)
     with tempfile.TemporaryDirectory(prefix="leakaudit-guide-") as folder:
+        printed = json.loads(kept.read_text()) if kept and kept.exists() else outputs(Path(folder))
+        if kept:
+            kept.write_text(json.dumps(printed))
         try:
-            text = page(outputs(Path(folder)))
+            text = page(printed)
         except ValueError as error:
             sys.exit(str(error))
     if target:

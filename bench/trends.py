@@ -18,9 +18,10 @@ from itertools import accumulate
 from pathlib import Path
 from random import Random
 
-import shapes
 import trace_data
+from rate_errors import intervals
 from shapes import FIT, HELD
+from shares import interval, percent
 from trace_data import TRACES, Points, Trace
 
 from leakaudit.process.rate import theil_sen
@@ -43,11 +44,6 @@ def made(fit: bool, length: int, count: int) -> Iterator[tuple[str, bool, Points
     for name, (leaks, make) in (FIT if fit else HELD).items():
         for _ in range(count):
             yield name, leaks, [(float(i), v * MIB) for i, v in enumerate(make(rng, length))]
-
-
-def percent(part: int, whole: int) -> str:
-    """A share in per cent with one decimal."""
-    return f"{100 * part / whole:.1f}" if whole else "-"
 
 
 def answers(found: list[Trend]) -> str:
@@ -146,16 +142,6 @@ def targets(fit: bool, count: int) -> Iterator[str]:
             )
 
 
-def interval(part: int, whole: int) -> str:
-    """Wilson's 95 % interval of a share, in per cent."""
-    if not whole:
-        return "-"
-    z2, share = 1.96**2, part / whole
-    middle = (share + z2 / (2 * whole)) / (1 + z2 / whole)
-    half = 1.96 * math.sqrt(share * (1 - share) / whole + z2 / (4 * whole**2)) / (1 + z2 / whole)
-    return f"{100 * max(0.0, middle - half):.1f} to {100 * min(1.0, middle + half):.1f} %"
-
-
 def ptp(points: Points) -> float:
     """How far a series ranges."""
     values = [v for _, v in points]
@@ -212,41 +198,6 @@ def compared(fit: bool, count: int) -> Iterator[str]:
                 of = [grows for leaks, grows in said if leaks is wanted]
                 cells.append(percent(sum(of), len(of)))
         yield f"| {name} | " + " | ".join(cells) + " |"
-
-
-def intervals(count: int) -> Iterator[str]:
-    """The table of the rate's error and of how often its interval holds the truth."""
-    leaks: dict[str, Callable[[Random, int, float], list[float]]] = {
-        "even": lambda r, n, t: shapes.plus(shapes.noise(r, n), shapes.line(r, n, t, t)),
-        "under a sawtooth": lambda r, n, t: shapes.plus(
-            shapes.noise(r, n), shapes.sawtooth(r, n), shapes.line(r, n, t, t)
-        ),
-        "behind a warm-up": lambda r, n, t: shapes.plus(
-            shapes.noise(r, n), shapes.warm_up(r, n), shapes.line(r, n, t, t)
-        ),
-        "on AR(1) 0.9": lambda r, n, t: shapes.plus(shapes.wander(r, n, 0.9), shapes.line(r, n, t, t)),
-        "in random lumps": lambda r, n, t: shapes.plus(shapes.noise(r, n, 0.3), shapes.lumps_of(r, n, t)),
-    }
-    yield "| leak, 240 samples | median error | 5 % to 95 % of errors | interval holds the truth | its median width |"
-    yield "|---|---|---|---|---|"
-    rng = Random(7)
-    for name, make in leaks.items():
-        errors, widths, hits = [], [], 0
-        for _ in range(count):
-            total = rng.uniform(10, 60)
-            trend = classify([(float(i), v * MIB) for i, v in enumerate(make(rng, 240, total))])
-            if trend.grows:
-                true = total * MIB / 240
-                errors.append(100 * (trend.rate.per_s / true - 1))
-                widths.append(100 * (trend.rate.high - trend.rate.low) / true)
-                hits += trend.rate.low <= true <= trend.rate.high
-        errors.sort()
-        widths.sort()
-        middle, low, high = (errors[int(q * (len(errors) - 1))] for q in (0.5, 0.05, 0.95))
-        yield (
-            f"| {name} | {middle:+.0f} % | {low:+.0f} % to {high:+.0f} % | {percent(hits, len(errors))} % | "
-            f"{widths[len(widths) // 2]:.0f} % |"
-        )
 
 
 def waiting() -> Iterator[str]:

@@ -5,7 +5,8 @@ python bench/web_workers.py --servers uvicorn --rate 100 --duration 10
 python bench/web_workers.py --write docs/runtime-cost.md    put the table into the page
 
 Each server runs a small program that leaks an entry per request; a client in a process of its own asks at a fixed rate
-over eight connections, kept alive where the server allows it. The servers come from PyPI into a virtual environment
+over eight connections, kept alive where the server allows it. Servers, client and audit run at a high priority where
+that is allowed: else it is other programs that are measured. The servers come from PyPI into a virtual environment
 (`--venv` keeps it). Exits 1 when a request failed or the leak was not confirmed.
 """
 
@@ -25,7 +26,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from pauses import put
+from pauses import prefer, put
 
 ROOT = Path(__file__).resolve().parent.parent
 CLIENT = Path(__file__).with_name("web_client.py")
@@ -229,6 +230,7 @@ def main() -> int:
     parser.add_argument("--venv", type=Path, help="keep the servers' environment here")
     parser.add_argument("--write", type=Path, metavar="PAGE", help="put the table into a page")
     options = parser.parse_args()
+    prefer()
     rows = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

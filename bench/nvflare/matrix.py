@@ -45,17 +45,17 @@ def interpreter(folder: Path) -> str:
 
 def command(workflow: str, python: str, options: argparse.Namespace) -> list[str]:
     """Return the comparison of one workflow."""
-    drawn = (
-        *("--picture", str(options.pictures / f"nvflare-{workflow}.svg")),
-        *("--title", f"NVFlare {VERSION}: {WORKFLOWS[workflow]}"),
-    )
+    drawn: tuple[str, ...] = ()
+    if options.pictures:
+        picture = options.pictures / f"nvflare-{workflow}.svg"
+        drawn = ("--picture", str(picture), "--title", f"NVFlare {VERSION}: {WORKFLOWS[workflow]}")
     return [
         *(sys.executable, "-m", "leakaudit", "compare", "--format", "json"),
         *("--vary", "gc_rounds=0,5,1", "--env", "MALLOC_ARENA_MAX=,4"),
         *("--repeat", str(options.repeat), "--every", "100ms", "--warmup", "30%", "--timeout", "4m"),
         *("--floor", f"{4 * options.megabytes:g}MB", "-o", str(options.keep / workflow)),
         *(item for text in EXPECTED for item in ("--expect", text)),
-        *(drawn if options.pictures else ()),
+        *drawn,
         *("--", python, str(HERE / "job.py"), workflow, "--gc-rounds", "{gc_rounds}"),
         *("--rounds", str(options.rounds), "--megabytes", str(options.megabytes)),
     ]
