@@ -103,6 +103,11 @@ def test_what_cannot_be_found_is_counted() -> None:
     assert state_of(sample(0.0, 1)).moment.unresolved == 1
 
 
+def test_what_one_search_missed_is_still_known() -> None:
+    moment = state_of(sample(0.0, 1, 7), sample(1.0, 1)).moment
+    assert (moment.still, moment.unresolved) == (2, 0)
+
+
 def test_the_process_is_told_by_its_vitals() -> None:
     vitals = ({"record": "vitals", "t": float(t), "rss": 1000.0 * t, "threads": 4.0 + t} for t in range(3))
     moment = state_of(*vitals).moment

@@ -65,6 +65,7 @@ class State:
         self.moment = Moment()
         self._findings: tuple[Finding, ...] = ()
         self._samples: list[Sample] = []
+        self._seen: set[int] = set()  # a search of a part of the heap does not see all of them again
 
     def hear(self, record: Mapping[str, Any]) -> None:
         """Take note of a record; of those that a view has no use for, too."""
@@ -100,13 +101,13 @@ class State:
         if len(self._samples) > MOST_SAMPLES:
             self._samples = [*self._samples[:-1:2], sample]
         moving = movements(self._findings, self._samples)
-        seen = {number for number in sample.rows if number < len(self._findings)}
+        self._seen.update(sample.rows)
         self._update(
             samples=self.moment.samples + 1,
             largest_ms=max(self.moment.largest_ms or 0.0, sample.pause_ms),
             moving=moving,
-            still=max(0, len(seen) - len(moving)),
-            unresolved=sum(1 for n, f in enumerate(self._findings) if n not in seen and not f.only_watched),
+            still=max(0, len(self._seen) - len(moving)),
+            unresolved=sum(1 for n, f in enumerate(self._findings) if n not in self._seen and not f.only_watched),
         )
 
 
