@@ -312,8 +312,7 @@ STEPS: tuple[Step, ...] = (
         "none",
         TOO_MUCH,
         "exit code 1, and who went over it when",
-        (r"budget", 1),
-        (r"exit code 1", 0),
+        (r"^over budget", 1),
     ),
     _server(
         "Next steps 2 and 3: when it jumps, and the code of that step",
