@@ -67,10 +67,6 @@ SERVERS = {
     "gunicorn sync, 2 workers": (*GUNICORN, "--workers", "2", "app:wsgi"),
     "gunicorn gthread, 8 threads": (*GUNICORN, "--threads", "8", "app:wsgi"),
     "uvicorn": ("-m", "uvicorn", "--log-level", "warning", "--port", "{port}", "app:asgi"),
-    "uvicorn, 2 workers": (
-        *("-m", "uvicorn", "--log-level", "warning", "--port", "{port}"),
-        *("--workers", "2", "app:asgi"),
-    ),
     "websockets": ("app.py", "{port}"),
 }
 
