@@ -46,6 +46,14 @@ def test_what_becomes_of_a_growth(before, after, fate):
     assert found.passed is (fate is Fate.CURED)
 
 
+@pytest.mark.parametrize(("verdict", "fate"), [(QUIET, Fate.CURED), (GREW, Fate.STILL)])
+def test_what_another_rule_names_now_is_the_same_container(verdict, fate):
+    after = report(verdict)
+    after = replace(after, findings=tuple(replace(f, rule="LA106") for f in after.findings))
+    (change,) = compare(report(GREW), after).changes
+    assert (change.fate, change.after) == (fate, verdict)
+
+
 def test_what_never_grew_is_no_change():
     assert compare(report(QUIET), report(BOUNDED)).changes == ()
 

@@ -70,17 +70,24 @@ def _heap(report: Report) -> float | None:
 def _findings(before: Report, after: Report) -> Iterator[Change]:
     was, now = _by_fingerprint(before.findings), _by_fingerprint(after.findings)
     span = after.runtime.duration_s if after.runtime is not None else 0.0
-    for key, finding in was.items():
-        if finding.verdict is not None and finding.verdict.status is Status.CONFIRMED:
-            later = now.get(key)
+    # Half a cure turns what one rule names into what another one does: the container is the same.
+    elsewhere = {finding.symbol: finding for key, finding in now.items() if key not in was}
+    grown = {key: finding for key, finding in was.items() if _grew(finding)}
+    told = {finding.symbol for key, finding in grown.items() if key not in now}
+    for key, finding in grown.items():
+        if finding.verdict is not None:
+            later = now.get(key, elsewhere.get(finding.symbol))
             fate, reason = _fate(finding.verdict, later, span)
             yield Change(fate, finding.symbol, reason, later or finding, finding.verdict, _said(later))
     for key, finding in now.items():
         old = was.get(key)
-        grew = old is not None and old.verdict is not None and old.verdict.status is Status.CONFIRMED
-        if finding.verdict is not None and finding.verdict.status is Status.CONFIRMED and not grew:
+        if _grew(finding) and key not in grown and not (old is None and finding.symbol in told):
             reason = "did not grow before" if old is not None else "was not there before"
             yield Change(Fate.NEW, finding.symbol, reason, finding, _said(old), finding.verdict)
+
+
+def _grew(finding: Finding) -> bool:
+    return finding.verdict is not None and finding.verdict.status is Status.CONFIRMED
 
 
 def _said(finding: Finding | None) -> Verdict | None:
