@@ -266,16 +266,4 @@ def _coroutine(project: Project, path: str, call: Call) -> tuple[str, int] | Non
 
 def _is_ended(project: Project, owner: str) -> bool:
     """Whether any code of the project cancels the attribute, or hands it on."""
-    attribute = owner.rpartition(".")[2]
-    wanted = tuple(f".{attribute}.{verb}" for verb in ("cancel", "add_done_callback"))
-    return any(
-        name.endswith(wanted)
-        for facts in project.files.values()
-        for function in facts.functions
-        for name in function.calls
-    ) or any(
-        name.endswith(f".{attribute}")
-        for facts in project.files.values()
-        for function in facts.functions
-        for name in function.refs
-    )
+    return owner.rpartition(".")[2] in project.ended_attributes

@@ -20,7 +20,7 @@ _ONCE_PER = re.compile(
 )
 #: Through other objects, whose uses are not kept, it may be read as well as written.
 _OWN = ("i:", "c:", "m:", "d:", "x:")
-_COMMANDS = frozenset({"cli", "commands", "scripts"})
+_COMMANDS = frozenset({"cli", "commands", "scripts", "examples", "demos"})
 
 
 def program(project: Project, subject: Subject) -> Iterator[Evidence]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from leakaudit.facts.answers import Answer
@@ -40,6 +41,12 @@ _REGISTRAR = re.compile(
 )
 
 
+#: Who takes a function to call it for every result, message or tick.
+_TAKERS = (
+    "addCallback addCallbacks addErrback addBoth add_done_callback call_later call_soon call_soon_threadsafe callLater add_reader "
+    "set_message_handler on_message add_handler subscribe add_listener"
+).split()
+_CALLBACK_NAME = re.compile(r"(_handler|_callback|_cb|_listener|[a-z]Handler|[a-z]Callback)$")
 _CONSTRUCTORS = ("__init__", "__post_init__", "__new__", "__attrs_post_init__")
 _PLAIN = frozenset(
     "append add setdefault keys values items format join encode decode hexdigest randint choice uuid4 copy upper lower".split()
@@ -120,8 +127,12 @@ class Contexts:
                 answers[0].path,
                 answers[0].line,
             )
-        if any(a.value == "likely-event" for a in answers):
-            return next(a for a in answers if a.value == "likely-event")
+        for answer in answers:
+            if answer.value == "likely-event":
+                return answer
+        for answer in answers:
+            if answer.value == "passed":
+                return self._passed(path, function, answer)
         maker = self._only_maker(path, function, callers)
         if maker:
             return Answer("making", f"`{name}` is only called while a `{maker}` is made", path, function.line)
@@ -136,6 +147,24 @@ class Contexts:
                 function.line,
             )
         return answer
+
+    def _passed(self, path: str, function: Function, answer: Answer) -> Answer:
+        """Judge what is passed along: by who takes it, else by its name, else it may run at any time."""
+        if function.name in self._called_back or _CALLBACK_NAME.search(function.name):
+            return Answer("likely-event", "passed along as a callback", answer.path, function.line)
+        named = self._by_name(path, function, True)
+        return answer if named.value == "unknown" else named
+
+    @cached_property
+    def _called_back(self) -> set[str]:
+        """The names of the functions that wait for a result, a message or a time."""
+        found = set()
+        for _, call in self._project.calls(*_TAKERS):
+            for argument in (*call.args, *(value for _, value in call.keywords)):
+                verb, _, rest = argument.partition("|")[0].partition(":")
+                if verb in ("bound", "function", "closure"):
+                    found.add(rest.rpartition(".")[2])
+        return found
 
     def _only_maker(self, path: str, function: Function, callers: list[Caller]) -> str:
         """The class whose `__init__` alone calls this private method of its own, or ""."""
@@ -185,7 +214,7 @@ class Contexts:
             if (caller_path, caller) == (path, index):
                 continue
             if link.passed:
-                found.append(Answer("likely-event", "passed along as a callback", caller_path))
+                found.append(Answer("passed", "passed along as a callback", caller_path))
                 continue
             runner = self._project.function(caller_path, caller)
             if runner is not None and link.looped:

@@ -64,6 +64,9 @@ def access_path(node: ast.AST) -> str:
     return ""
 
 
+_COPIES = frozenset({"list", "dict", "set", "tuple", "frozenset", "sorted"})
+
+
 def _call_path(node: ast.Call) -> str:
     func = node.func
     if isinstance(func, ast.Attribute):
@@ -88,6 +91,16 @@ def _call_path(node: ast.Call) -> str:
     if func.id in _TRANSPARENT and node.args:
         return access_path(node.args[-1] if func.id == "cast" else node.args[0])
     return ""
+
+
+def is_copy(node: ast.AST) -> bool:
+    """Tell whether a call makes another container with the same entries, so that what it gains stays its own."""
+    if not isinstance(node, ast.Call):
+        return False
+    func = node.func
+    if isinstance(func, ast.Attribute):
+        return func.attr == "copy"
+    return isinstance(func, ast.Name) and func.id in _COPIES
 
 
 def dotted(node: ast.AST) -> str:

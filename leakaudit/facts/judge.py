@@ -28,6 +28,7 @@ LIFETIME = {
 CONTEXT = {
     "per-event": 3,
     "likely-event": 1,
+    "passed": 0,
     "construct": 0,
     "unknown": 0,
     "making": -3,
@@ -140,6 +141,9 @@ def _weigh(project: Project, subject: Subject, site: Seen, lifetime: Answer, cle
         )  # each instance registers with all others
     if context.value == "making" and (subject.scope != "i" or "self" in site.event.value_origins):
         context = Answer("called", context.reason, context.path, context.line)
+    if context.value == "per-event" and lifetime.value == "likely-short" and " loop " in f"{context.reason} ":
+        # a loop that works something off, inside of what is made for a while
+        context = Answer("likely-event", context.reason, context.path, context.line)
     key = project.key_domain(subject, site)
     evidence = [
         _evidence("lifetime", lifetime, LIFETIME),

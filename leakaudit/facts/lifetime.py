@@ -118,7 +118,7 @@ class Lifetimes:
             scoped = "__exit__" in methods or "__aexit__" in methods
             value = "scoped" if scoped else "long"
             return Answer(value, f"`{name}.{loops[0].name}` runs a loop for ever", place.path, loops[0].line)
-        serving = sorted(methods & names.LONG_METHODS)
+        serving = sorted(methods & names.LONG_METHODS - {"shutdown"})
         if serving:
             return Answer("long", f"`{name}` has `{serving[0]}`", place.path, cls.line)
         if any(a.value == "keyed" for a in answers):
@@ -269,6 +269,8 @@ class Lifetimes:
             return Answer(
                 "keyed", f"each `{name}` is an entry of `{owner.partition(':')[2]}`", path, call.line
             )
+        if subject.container.weak:
+            return Answer("unknown", f"`{subject.name}` holds it weakly", path, call.line)
         removed = subject.events(Op.SHRINK, Op.CLEAR, Op.TRIM)
         if not removed and subject.scope in "mc":
             return Answer(

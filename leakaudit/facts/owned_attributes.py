@@ -21,9 +21,12 @@ from leakaudit.facts.ownership import (
     teardowns,
 )
 from leakaudit.facts.project import Project
+from leakaudit.facts.resources import ELEMENT
 from leakaudit.findings import Evidence, Location, Related
 
 _LIFETIME = {"process": -3, "long": -1, "likely-long": -1, "keyed": 1}
+#: Lifetimes of objects of which there are many in the life of a process.
+_PASSING = ("short", "likely-short", "scoped", "keyed")
 _WORST = 3
 _BORROWERS = frozenset("run_in_executor wrap_future partial cast isinstance".split())
 
@@ -62,6 +65,8 @@ def _stored(project: Project) -> Iterator[_Owned]:
                 continue  # `self.a, self.b = make()`: nothing tells which of them is the resource
             if not owner.startswith("i:") or "[]" in owner or not ("call:" in origins or "new:" in origins):
                 continue
+            if "local:" in origins and any(f":{maker}|" in f"{origins}|" for maker in ELEMENT):
+                continue  # `fig, ax = subplots(); self.ax = ax`: it may be the other one
             name, _, attribute = owner[2:].rpartition(".")
             cls = project.class_named(name, path)
             made = stored_as(project, path, func, origins) if cls is not None else None
@@ -225,8 +230,9 @@ def _never_closed(project: Project, closings: Closings, owned: _Owned) -> Unclos
         return None
     name = owned.cls.name
     reason = f"`{name}` has no method that closes `{owned.attribute}`, and nothing else does"
+    comes_and_goes = project.lifetimes.of_class(owned.cls).value in _PASSING
     evidence = [
-        Evidence("cleanup", "none", reason, 2, Location(owned.cls.path, cls.line)),
+        Evidence("cleanup", "none", reason, 2 if comes_and_goes else 0, Location(owned.cls.path, cls.line)),
         *_facts(project, owned),
     ]
     at = Location(owned.cls.path, cls.line, cls.column)

@@ -13,7 +13,7 @@ from leakaudit.facts.project import Project
 from leakaudit.facts.resources import POOL_NAMES
 from leakaudit.findings import Evidence, Location, Related
 
-_CONTEXT = {"per-event": 2, "likely-event": 1, "registrar": -2, "start-up": -3, "import": -8}
+_CONTEXT = {"per-event": 2, "likely-event": 1, "passed": 1, "registrar": -2, "start-up": -3, "import": -8}
 _ONCE = frozenset("main _main amain cli run_app".split())
 _MANY = 3
 _TRANSPORTS = frozenset("transport connector connection_pool http_client".split())

@@ -137,7 +137,7 @@ class Project:
             inherited.by_value(self, seen)
             if kind in ("dict", "defaultdict", "counter", "set")
             else seen.event,
-            sequence=kind in ("list", "deque", "queue", "buffer"),
+            sequence=kind in ("list", "deque", "queue", "buffer") and not _asked_first(subject, seen),
             mapping=kind in ("dict", "defaultdict", "counter"),
         )
 
@@ -490,6 +490,14 @@ class Project:
         }
 
     @cached_property
+    def ended_attributes(self) -> set[str]:
+        """The names of the attributes on which anything calls `cancel` or `add_done_callback`, or that are handed on."""
+        names = {name for facts in self.files.values() for f in facts.functions for name in f.calls}
+        handed = {name for facts in self.files.values() for f in facts.functions for name in f.refs}
+        ended = (n.rpartition(".")[0] for n in names if n.endswith((".cancel", ".add_done_callback")))
+        return {name.rpartition(".")[2] for name in (*ended, *handed) if "." in name}
+
+    @cached_property
     def constructions(self) -> dict[Place, list[tuple[str, Call]]]:
         """Class -> the calls that make instances of it."""
         found: dict[Place, list[tuple[str, Call]]] = {}
@@ -518,3 +526,13 @@ class Project:
             for call in facts.calls:
                 found.setdefault(call.callee.replace(":", ".").rpartition(".")[2], []).append((path, call))
         return found
+
+
+def _asked_first(subject: Subject, seen: Seen) -> bool:
+    """Whether something goes into a list only when it is not in there yet."""
+    names = (f" in {subject.name}", f" in self.{subject.name}", f" in cls.{subject.name}")
+    return any(
+        (guard.startswith("not ") and guard.endswith(names))
+        or guard.endswith(tuple(f" not{n}" for n in names))
+        for guard in seen.event.guards
+    )

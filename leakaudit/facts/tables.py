@@ -330,5 +330,5 @@ FINITE_WORDS = frozenset(
     "type kind cls klass level mode state status name names lang language encoding charset codec fmt format dtype scheme protocol locale "
     "method verb op operation category severity phase stage role unit module package section field column attr attribute option "
     "setting flag color colour weekday month year day currency country region backend engine dialect driver platform version domain "
-    "namespace group feature capability stat metric label tag extension ext suffix prefix mimetype command cmd action property prop signal table partition shard tp".split()
+    "namespace group feature capability stat metric label tag extension ext suffix prefix mimetype command cmd action property prop signal table partition shard tp idx rank slot".split()
 )

@@ -6,7 +6,7 @@ import ast
 from typing import Any
 
 from leakaudit.facts.containers import is_container
-from leakaudit.facts.expressions import access_path, annotation_text
+from leakaudit.facts.expressions import access_path, annotation_text, is_copy
 from leakaudit.facts.model import Op
 from leakaudit.facts.rebinding import rebuilds
 from leakaudit.facts.tables import CLEAR_METHODS, GROW_METHODS, SHRINK_METHODS
@@ -122,7 +122,7 @@ class Bindings(Expressions):
     def _assign_name(self, name: str, value: ast.AST, node: ast.AST, annotation: str) -> None:
         frame = self.frame
         path = access_path(value)
-        if path and name not in frame.aliases and path != name:
+        if path and name not in frame.aliases and path != name and not is_copy(value):
             frame.aliases[name] = path
         if isinstance(value, ast.Attribute) and value.attr in _CHANGING and frame.kind == "function":
             frame.bound_methods[name] = value

@@ -23,7 +23,7 @@ COLLECTED, MANAGED_DICT = 1 << 14, 1 << 4  # of a type's flags
 
 
 #: Objects that the census itself holds, and how often.
-BORROWED: dict[int, int] = {}  # leakaudit: bounded=the copy of the target that holds it ends with the census
+BORROWED: dict[int, int] = {}  # the copy of the target that holds it ends with the census
 
 
 class Holdings:
