@@ -121,8 +121,8 @@ def test_nothing_is_extracted_twice(
     look(".")
     write(shop / "shop" / "registry.py", REGISTRY + "\nother = {}\n")
     extracted: list[str] = []
-    real = extraction.extract
-    monkeypatch.setattr(extraction, "extract", lambda text: extracted.append(text) or real(text))
+    real = extraction.facts_of
+    monkeypatch.setattr(extraction, "facts_of", lambda text: extracted.append(text) or real(text))
     look("shop/registry.py")
     assert len(extracted) == 1
     look("shop/registry.py")
