@@ -372,6 +372,20 @@ def test_threads_by_their_target(module):
     assert look_up("threads", "", "work")["entries"] == 0
 
 
+def test_timers_by_what_they_will_call(module):
+    fill(module, "class Task:\n    def remove(self): pass")
+    running = [threading.Timer(60.0, module.Task().remove) for _ in range(2)]
+    for timer in running:
+        timer.start()
+    try:
+        assert look_up("threads", "", "Task.remove")["entries"] == 2
+    finally:
+        for timer in running:
+            timer.cancel()
+            timer.join()
+    assert look_up("threads", "", "Task.remove")["entries"] == 0
+
+
 def test_type_count(module):
     fill(module, "class Basket: pass")
     module.kept = [module.Basket() for _ in range(7)]

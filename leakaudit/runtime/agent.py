@@ -935,10 +935,11 @@ def threads(probe: Probe) -> int:
     count = 0
     for active in follow_module("threading", "_active"):
         for thread in children(active, dict, MAX_NESTED):
-            for target in follow(thread, "_target"):
-                function = next(follow(target, "__func__"), target)
-                fits = type(function) is Function and function.__qualname__ == probe.qualname
-                count += fits or _names[1](type(thread)) == probe.qualname
+            # A timer keeps what it will call by another name.
+            targets = (*follow(thread, "_target"), *follow(thread, "function"))
+            functions = [next(follow(target, "__func__"), target) for target in targets]
+            fits = any(type(f) is Function and f.__qualname__ == probe.qualname for f in functions)
+            count += fits or _names[1](type(thread)) == probe.qualname
     return count
 
 
