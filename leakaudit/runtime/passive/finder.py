@@ -28,6 +28,7 @@ class Finder:
     def __init__(self, objects: Objects) -> None:
         self.objects = objects
         self._files: dict[str, str] = {}
+        self._stems: dict[str, list[str]] = {}
         self._indexed = -1
 
     def files(self) -> dict[str, str]:
@@ -35,6 +36,7 @@ class Finder:
         count = self.objects.size(self.objects.modules)
         if count != self._indexed:
             self._files = self._read_files()
+            self._stems = {name: stem(file) for name, file in self._files.items()}
             self._indexed = count
         return self._files
 
@@ -94,13 +96,13 @@ class Finder:
 
     def _modules(self, probe: Probe) -> list[str]:
         """Return the names of the modules that a probe's file was loaded as, the best first."""
+        self.files()
         parts = stem(probe.path)
-        shared = {name: common(stem(file), parts) for name, file in self.files().items()}
+        shared = {name: common(parts, own) for name, own in self._stems.items() if own[-1:] == parts[-1:]}
         fitting = {
             name: count
             for name, count in shared.items()
-            if count
-            and (count >= 2 or count in (len(parts), len(stem(self._files[name]))) or name == probe.module)
+            if count >= 2 or count in (len(parts), len(self._stems[name])) or name == probe.module
         }
         best = max(fitting.values(), default=0)
         return sorted(name for name, count in fitting.items() if count == best) or [probe.module]

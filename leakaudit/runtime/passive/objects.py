@@ -5,9 +5,9 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import wraps
-from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
+from itertools import chain
+from typing import TYPE_CHECKING, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
     from leakaudit.runtime.attach.elf import Readable
@@ -20,7 +20,10 @@ MOST_BASES = 16
 _LARGEST = 1 << 40
 _USER_SPACE = 1 << 47
 _KEYS = struct.Struct("<8xBBBx4x8xQ")  # log2 of the slots, log2 of the index in bytes, kind, entries used
-_GENERAL, _UNICODE = 0, 1
+_ENTRY = {
+    0: struct.Struct("<8xQQ"),
+    1: struct.Struct("<QQ"),
+}  # keys of any kind with their hashes, or strings only
 _CLASS, _STR = 1 << 31, 1 << 28  # type flags
 _READY = 0b11001  # a string of one byte per character, in one piece, ASCII
 
@@ -32,8 +35,7 @@ class TornError(OSError):
     """What was read does not fit together: it changed meanwhile, or is no such object."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A key and a value of a dict, as addresses."""
 
     key: int
@@ -62,6 +64,7 @@ class Objects:
         self._memory, self._head = memory, layout.head
         self._ob_type = layout.ob_type
         self._flags: dict[int, int] = {}
+        self._keys: dict[str, int] = {}
         self._text_shift = 2
         self.modules = self.word(layout.interpreter + layout.imports_modules)
         self._text_shift = self._find_text_shift()
@@ -143,20 +146,25 @@ class Objects:
         used, _, keys, values = struct.unpack("<4Q", head)
         table = self.read(keys, 32)
         log_slots, log_index, kind, count = _KEYS.unpack(table)
-        if values or used > count or log_slots > 40 or count > 1 << log_slots or kind not in (0, 1):
+        if values or used > count or log_slots > 40 or count > 1 << log_slots or kind not in _ENTRY:
             raise TornError(f"{mapping:#x} is no dict of its own")
-        step, skip = (24, 8) if kind == _GENERAL else (16, 0)
-        count = min(count, most)
-        raw = self.read(keys + 32 + (1 << log_index), step * count) if count else b""
+        layout, count = _ENTRY[kind], min(count, most)
+        raw = self.read(keys + 32 + (1 << log_index), layout.size * count) if count else b""
         if self.read(mapping + self._head, 32) != head or self.read(keys, 32) != table:
             raise TornError("the dict changed")
-        found = (Entry(*struct.unpack_from("<QQ", raw, number * step + skip)) for number in range(count))
-        return [entry for entry in found if entry.key and entry.value]
+        return [Entry(key, value) for key, value in layout.iter_unpack(raw) if key and value]
 
     @settled
     def find(self, mapping: int, name: str) -> int:
         """Return the value under a name, 0 where there is none."""
-        return next((entry.value for entry in self.entries(mapping) if self._is_text(entry.key, name)), 0)
+        entries, known = self.entries(mapping), self._keys.get(name)
+        for entry in sorted(
+            entries, key=lambda entry: entry.key != known
+        ):  # most names are one string everywhere
+            if self._is_text(entry.key, name):
+                self._keys[name] = entry.key
+                return entry.value
+        return 0
 
     def _is_text(self, address: int, text: str) -> bool:
         if self.size(address) != len(text):
