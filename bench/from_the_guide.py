@@ -33,6 +33,7 @@ TIMEOUT_S = 240
 #: Which source each federation runs. An audit has a federation of its own: a monitor would see the audit, too.
 FEDERATIONS = {"server": "server", "audited": "server", "fixed": "fixed", "fixed audited": "fixed"}
 GAP = "[...]"
+WIDE = 44  # characters of a command in the table
 
 
 def tree(folder: Path, source: str) -> Path:
@@ -105,7 +106,8 @@ def shortened(step: Step, text: str) -> list[str]:
     lines = text.splitlines()
     kept: set[int] = set()
     for pattern, more in step.shows:
-        at = next((i for i, line in enumerate(lines) if i not in kept and re.search(pattern, line)), None)
+        seen = ("\n".join(lines[i : i + 1 + ("\\n" in pattern)]) for i in range(len(lines)))
+        at = next((i for i, part in enumerate(seen) if i not in kept and re.search(pattern, part)), None)
         if at is None:
             raise ValueError(f"{step.command}: nothing matches {pattern!r} in\n{text}")
         kept.update(range(at, min(at + more + 1, len(lines))))
@@ -137,32 +139,25 @@ def watched(where: str, folder: Path) -> dict[str, str]:
 
 def commands(where: str) -> Iterable[Step]:
     """Return the first step with each command."""
-    return {step.command: step for step in reversed(STEPS) if step.where == where and step.command}.values()
+    return {step.command: step for step in reversed(STEPS) if step.where == where}.values()
 
 
 def page(printed: Mapping[str, str]) -> str:
     """Return the table of the steps, and below it what each command printed."""
     rows = ["| the guide | by hand | leakaudit | what it says |", "|---|---|---|---|"]
     blocks: list[str] = []
-    known: dict[tuple[str, tuple[tuple[str, int], ...]], str] = {}
     for number, step in enumerate(STEPS, 1):
-        command = f"`{step.command}`".replace("|", "\\|") if step.command else "none"
-        rows.append(f"| {step.guide} | {step.by_hand} | {command} | {step.says}{_link(step, number)} |")
-        if step.command and (step.command, step.shows) not in known:
-            known[step.command, step.shows] = str(number)
-            lines = shortened(step, printed[step.command])
-            blocks += [
-                "",
-                f"### {number}. {step.title}",
-                "",
-                f"    $ {step.command}",
-                *(f"    {line}".rstrip() for line in lines),
-            ]
+        title = f"{number}. {step.title}"
+        link = f"[{number}](#{re.sub(r'[^a-z0-9]+', '-', title.lower()).strip('-')})"
+        rows.append(f"| {step.guide} | {step.by_hand} | {_brief(step.command)} | {step.says} ({link}) |")
+        lines = (f"    {line}".rstrip() for line in shortened(step, printed[step.command]))
+        blocks += ["", f"### {title}", "", f"    $ {step.command}", *lines]
     return "\n".join([*rows, "", "## What it printed", *blocks])
 
 
-def _link(step: Step, number: int) -> str:
-    return f" ({number})" if step.command else ""
+def _brief(command: str) -> str:
+    """Return a command as the table has it; the whole one stands with its output."""
+    return f"`{command if len(command) <= WIDE else command[:WIDE].rpartition(' ')[0] + ' ' + GAP}`"
 
 
 def main() -> None:
