@@ -228,9 +228,13 @@ def test_processes_stand_side_by_side(opened: Opener) -> None:
     assert RUNTIME.runtime is not None
     workers = [replace(RUNTIME, runtime=replace(RUNTIME.runtime, pid=pid)) for pid in (10, 11)]
     with opened(render(together(workers), VIEW)) as page:
-        left, right = (panel.bounding_box() for panel in page.locator(".panel").all())
+        left, right = (panel.bounding_box() for panel in page.locator(".panel:not(.wide)").all())
         assert left is not None
         assert right is not None
         assert left["y"] == right["y"]
         assert left["x"] < right["x"]
+        whole = page.locator(".panel.wide").bounding_box()
+        assert whole is not None
+        assert whole["width"] > left["width"] + right["width"]
+        assert whole["y"] < left["y"]
         assert page.locator(".card").first.locator("tbody tr th").all_inner_texts()[:2] == ["10", "11"]

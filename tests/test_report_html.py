@@ -13,10 +13,10 @@ import pytest
 from report_samples import HITS, HOSTILE, LISTENERS, RUNTIME, SCAN, source_line
 
 from leakaudit.findings.fleet import together
-from leakaudit.findings.report import Outlook, Report
+from leakaudit.findings.report import Outlook, Report, Series
 from leakaudit.report import View
 from leakaudit.report.html import render
-from leakaudit.report.html.charts import MOST_LINES, Chart, Line, containers, of_process, thin
+from leakaudit.report.html.charts import MOST_LINES, Chart, Line, containers, of_process, of_processes, thin
 from leakaudit.report.html.model import Page, Panel, page_of
 from leakaudit.report.html.page import breakable, embedded, prose, write_page
 from leakaudit.report.html.paths import DEEPEST, tree
@@ -185,13 +185,29 @@ def test_several_processes_share_a_card_for_each_finding() -> None:
     assert RUNTIME.runtime is not None
     other = replace(RUNTIME, runtime=replace(RUNTIME.runtime, pid=4243))
     page = page_of(together((RUNTIME, other)), VIEW)
-    assert [panel.title for panel in page.panels] == ["Process 4242", "Process 4243"]
+    assert [panel.title for panel in page.panels] == ["All processes", "Process 4242", "Process 4243"]
+    (memory,) = page.panels[0].charts
+    assert memory.title == "Resident memory of all processes"
+    assert [line.label for line in memory.lines] == ["4242", "4243"]
     assert len(page.cards) == len(RUNTIME.findings)
     card = page.cards[0]
     assert [said.process for said in card.each] == ["4242", "4243"]
     assert card.said is not None
     assert (card.said.gain, card.each[0].gain) == ("76.4/s", "38.2/s")
     assert page.title == "2 processes"
+
+
+def test_of_many_processes_those_that_gained_most_are_drawn_together() -> None:
+    assert RUNTIME.runtime is not None
+    rss = Series("rss", "bytes", 0.0, 1.0, 1.0, "", ((0.0, 0.0), (1.0, 1.0)))
+    audits = [
+        (str(n), replace(RUNTIME.runtime, series=(replace(rss, last=float(n)),)))
+        for n in range(2 * MOST_LINES)
+    ]
+    (chart,) = of_processes(audits)
+    assert [line.label for line in chart.lines] == [str(2 * MOST_LINES - 1 - n) for n in range(MOST_LINES)]
+    assert chart.note == f"the {MOST_LINES} of {2 * MOST_LINES} that gained most"
+    assert of_processes(audits[:1]) == ()
 
 
 def test_marks_and_the_outlook_are_told() -> None:

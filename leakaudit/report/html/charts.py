@@ -90,6 +90,22 @@ def of_process(audit: RuntimeAudit, findings: Iterable[Finding]) -> tuple[Chart,
     return tuple(replace(chart, marks=audit.marks) for chart in drawn)
 
 
+def of_processes(audits: Iterable[tuple[str, RuntimeAudit]]) -> tuple[Chart, ...]:
+    """Return one chart of the resident memory of several processes, those that gained most; none for a single one."""
+    series = [
+        (name, found)
+        for name, audit in audits
+        for found in audit.series
+        if found.name == "rss" and len(found.points) > 1
+    ]
+    if len(series) < 2:
+        return ()
+    series.sort(key=lambda item: item[1].first - item[1].last)
+    note = f"the {MOST_LINES} of {len(series)} that gained most" if len(series) > MOST_LINES else ""
+    lines = tuple(Line(name, found.points) for name, found in series[:MOST_LINES])
+    return (Chart("Resident memory of all processes", "bytes", lines, note, wide=True),)
+
+
 def memory(found: Sequence[Series]) -> Chart:
     """Return the resident memory with what it consists of, piled up, the steadiest part at the bottom."""
     whole = [series for series in found if series.unit in _BYTES and not series.part_of]

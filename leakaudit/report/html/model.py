@@ -11,7 +11,7 @@ from leakaudit.findings import Evidence, Finding, Status
 from leakaudit.findings.fleet import process_names
 from leakaudit.findings.order import by_growth, by_place
 from leakaudit.report import units
-from leakaudit.report.html.charts import MOST_MARKS, Chart, of_process
+from leakaudit.report.html.charts import MOST_MARKS, Chart, of_process, of_processes
 from leakaudit.report.html.paths import Node, tree
 from leakaudit.report.html.said import Said, said_of
 from leakaudit.report.html.source import Excerpt, excerpts
@@ -66,6 +66,7 @@ class Panel:
     """One process, or one comparison: its charts, where its memory is, and its vitals as figures."""
 
     title: str
+    wide: bool = False  # across the page, where panels stand side by side
     facts: tuple[Fact, ...] = ()
     charts: tuple[Chart, ...] = ()
     account: tuple[tuple[str, str, float, float], ...] = ()  # name, size, start and width in 100
@@ -129,7 +130,7 @@ def page_of(report: Report, view: View) -> Page:
         title=title,
         subtitle=printable(audit.command) if audit else "scan",
         facts=tuple(_process_facts(audit) if audit else _scan_facts(report)),
-        panels=tuple(panels),
+        panels=(*_together(processes, names), *panels),
         cards=tuple(_cards(report, names, view)),
         errors=tuple((_clean_place(error.path, error.line), error.reason) for error in report.errors),
         notes=report.notes,
@@ -164,6 +165,13 @@ def _panel(audit: RuntimeAudit, findings: Sequence[Finding], title: str) -> Pane
         marks=tuple((units.seconds(at), text) for at, text in audit.marks[:MOST_MARKS]),
         notes=audit.notes,
     )
+
+
+def _together(processes: Iterable[Report], names: Iterable[str]) -> Iterable[Panel]:
+    audits = [process.runtime for process in processes if process.runtime]
+    charts = of_processes(zip(names, audits))
+    if charts:
+        yield Panel(title="All processes", wide=True, charts=charts)
 
 
 def _account(audit: RuntimeAudit) -> Iterable[tuple[str, str, float, float]]:
