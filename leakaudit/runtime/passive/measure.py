@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from leakaudit.runtime.passive.objects import TRIES, TornError
+
 if TYPE_CHECKING:
     from leakaudit.runtime.passive.objects import Objects
 
@@ -68,19 +70,28 @@ def measure(objects: Objects, address: int) -> Measured | None:
         most = objects.field(address, 6)
         limit = None if most == _NO_LIMIT else most
     try:
-        values = KINDS[name].values(objects, address, MOST_INSIDE)
-        return Measured(entries, _nested(objects, values, entries), limit, _mark(objects, address, name))
+        nested = _nested(objects, KINDS[name], address, entries)
+        return Measured(entries, nested, limit, _mark(objects, address, name))
     except OSError:  # its entries change all the time, or lie elsewhere; its length is known all the same
         return Measured(entries, None, limit, 0)
 
 
-def _nested(objects: Objects, values: Sequence[int], entries: int) -> int | None:
-    inside = [(value, kind_of(objects, value)) for value in values[:_FEW]]
-    if not any(name for _, name in inside):
+def _nested(objects: Objects, kind: _Kind, address: int, entries: int) -> int | None:
+    for _ in range(TRIES):
+        values = kind.values(objects, address, MOST_INSIDE)
+        total = _inside(objects, values)
+        # Who is still held afterwards was alive when it was read.
+        if kind.values(objects, address, MOST_INSIDE) == values:
+            return None if total is None else round(total * max(1.0, entries / len(values)))
+    raise TornError("its entries change all the time")
+
+
+def _inside(objects: Objects, values: Sequence[int]) -> int | None:
+    first = [(value, kind_of(objects, value)) for value in values[:_FEW]]
+    if not any(name for _, name in first):
         return None
-    inside += [(value, kind_of(objects, value)) for value in values[_FEW:]]
-    total = sum(KINDS[name].length(objects, value) for value, name in inside if name)
-    return round(total * max(1.0, entries / len(values)))
+    rest = ((value, kind_of(objects, value)) for value in values[_FEW:])
+    return sum(KINDS[name].length(objects, value) for value, name in (*first, *rest) if name)
 
 
 def _mark(objects: Objects, address: int, name: str) -> int:

@@ -6,7 +6,6 @@ import struct
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import wraps
-from itertools import chain
 from typing import TYPE_CHECKING, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
