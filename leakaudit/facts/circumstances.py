@@ -20,6 +20,7 @@ _ONCE_PER = re.compile(
 )
 #: Through other objects, whose uses are not kept, it may be read as well as written.
 _OWN = ("i:", "c:", "m:", "d:", "x:")
+_TESTING = frozenset({"test", "tests", "testing", "conftest", "benchmark", "benchmarks"})
 _COMMANDS = frozenset({"cli", "commands", "scripts", "examples", "demos"})
 
 
@@ -30,6 +31,8 @@ def program(project: Project, subject: Subject) -> Iterator[Evidence]:
         base.endswith("Command") for base in project.base_names(Place(subject.path, subject.cls))
     ):
         yield Evidence("program", "command", "belongs to a command, whose process ends with it", -2)
+    if _TESTING & set(re.split(r"[._]", project.module_name(subject.path))):
+        yield Evidence("program", "testing", "belongs to what helps tests", -2)
 
 
 def extras(project: Project, subject: Subject, site: Seen, key: Answer, shared: bool) -> Iterator[Evidence]:

@@ -96,6 +96,8 @@ def grade(project: Project, subject: Subject) -> Cleanup:
     if _size_guard(subject):
         return Cleanup(BOUND, "its length is compared with a limit and entries are removed", tuple(direct))
     partial = [s for s in direct if not _is_teardown(project, s)]
+    if not partial and any(_is_routine(project, s) for s in direct):
+        return Cleanup(PAIRED, "emptied by what runs again and again", tuple(direct))
     if not partial:
         return Cleanup(CLEAR_ONLY, _clear_reason(project, direct[0]), tuple(direct))
     grown = {(s.path, s.event.func) for s in subject.events(Op.GROW)}
@@ -258,6 +260,12 @@ def _is_teardown(project: Project, seen: Seen) -> bool:
             return True
         function = project.function(seen.path, function.parent)
     return False
+
+
+def _is_routine(project: Project, seen: Seen) -> bool:
+    """Whether what empties it all at once is called from a loop without end: that is no end of its owner."""
+    callers = project.callers.get((seen.path, seen.event.func), ())
+    return any(caller.looped for caller in callers)
 
 
 def _takes_one(event: Event) -> bool:

@@ -47,6 +47,8 @@ KEY = {
     "likely-finite": -3,
     "finite": -8,
 }
+#: Where nothing else speaks of a leak, keys of which nothing is known are most often those of a small set.
+ALONE = {**KEY, "unknown": -2}
 CLEANUP = {
     "none": -1,
     "uncalled": 0,
@@ -145,14 +147,15 @@ def _weigh(project: Project, subject: Subject, site: Seen, lifetime: Answer, cle
         # a loop that works something off, inside of what is made for a while
         context = Answer("likely-event", context.reason, context.path, context.line)
     key = project.key_domain(subject, site)
+    beside = tuple(_sibling(project, subject, site, cleanup))
     evidence = [
         _evidence("lifetime", lifetime, LIFETIME),
         _evidence("context", context, CONTEXT),
-        _evidence("key", key, KEY),
+        _evidence("key", key, KEY if beside or cleanup.grade not in (NONE, CLEAR_ONLY) else ALONE),
         Evidence("cleanup", cleanup.grade, cleanup.reason, _weight(cleanup, context), _place(cleanup)),
         *circumstances.program(project, subject),
         *circumstances.extras(project, subject, site, key, shared),
-        *_sibling(project, subject, site, cleanup),
+        *beside,
         *_fresh_registration(project, subject, site, context),
     ]
     return Growth(subject, site, lifetime, context, key, cleanup, tuple(evidence))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from leakaudit.facts import lifetime_names as names
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from leakaudit.facts.project import Project
 
 _DEPTH = 4
+_VERSION = re.compile(r"_?[vV]?\d+$")
 
 
 class Lifetimes:
@@ -123,7 +125,7 @@ class Lifetimes:
             return Answer("long", f"`{name}` has `{serving[0]}`", place.path, cls.line)
         if any(a.value == "keyed" for a in answers):
             return next(a for a in answers if a.value == "keyed")
-        tail = words(name)[-1:]
+        tail = words(_VERSION.sub("", name))[-1:]
         kept = ("unseen", "likely-long", "unknown") if self._is_kept(place) else ("unseen", "likely-long")
         held = next((a for a in answers if a.value in kept), None)
         if tail and tail[-1] in names.SHORT_WORDS and held is not None:

@@ -132,6 +132,11 @@ class Project:
                 subject.path,
                 subject.container.line,
             )
+        if self._is_class_itself(seen):
+            return Answer(
+                "finite",
+                f"the key `{seen.event.key or seen.event.value}` is a class: as many as the program has",
+            )
         kind = subject.container.kind
         return keys.domain(
             inherited.by_value(self, seen)
@@ -139,6 +144,18 @@ class Project:
             else seen.event,
             sequence=kind in ("list", "deque", "queue", "buffer") and not _asked_first(subject, seen),
             mapping=kind in ("dict", "defaultdict", "counter"),
+        )
+
+    def _is_class_itself(self, seen: Seen) -> bool:
+        """Whether a method of a metaclass puts in the class that it is called on."""
+        event = seen.event
+        tags = event.key_origins if event.key else event.value_origins
+        function = self.function(seen.path, event.func)
+        return (
+            function is not None
+            and tags[:1] == ("self",)
+            and not event.depth
+            and "type" in self.base_names(Place(seen.path, function.cls))
         )
 
     def _enum_key(self, subject: Subject) -> str:
