@@ -222,7 +222,7 @@ def test_recorded_programs():
     ]
     # What a leak puts into memory that spikes have left behind does not show in RSS.
     assert {name.rpartition("-")[0] for name in missed} <= {"leak_under_spikes"}
-    assert len(alarms) <= 1, alarms
+    assert len(alarms) <= 0.02 * sum(not leaks for leaks in truth.values()), alarms
     leaking = [name for name, leaks in truth.items() if leaks]
     assert sum(found[name].grows for name in leaking) >= 0.9 * len(leaking)
 
