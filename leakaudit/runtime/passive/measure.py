@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -78,11 +79,12 @@ def measure(objects: Objects, address: int) -> Measured | None:
 
 def _nested(objects: Objects, kind: _Kind, address: int, entries: int) -> int | None:
     for _ in range(TRIES):
-        values = kind.values(objects, address, MOST_INSIDE)
-        total = _inside(objects, values)
-        # Who is still held afterwards was alive when it was read.
-        if kind.values(objects, address, MOST_INSIDE) == values:
-            return None if total is None else round(total * max(1.0, entries / len(values)))
+        with suppress(OSError):
+            values = kind.values(objects, address, MOST_INSIDE)
+            total = _inside(objects, values)
+            # Who is still held afterwards was alive when it was read.
+            if kind.values(objects, address, MOST_INSIDE) == values:
+                return None if total is None else round(total * max(1.0, entries / len(values)))
     raise TornError("its entries change all the time")
 
 
