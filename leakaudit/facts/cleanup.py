@@ -74,6 +74,9 @@ def grade(project: Project, subject: Subject) -> Cleanup:
     if subject.scope == "i" and maker is not None and not _MAKING.match(maker.name):
         return Cleanup(PAIRED, f"it is made anew whenever `{maker.name}` runs")
     sure = [s for s in removals if s.sure]
+    helper = project.handed_to_removers.get((subject.path, subject.name)) if subject.scope == "i" else None
+    if helper is not None:
+        return Cleanup(PAIRED, f"`{helper}` is given it, to take entries out", tuple(removals))
     if not removals:
         return Cleanup(NONE, _nothing_reason(project, subject))
     direct = [s for s in sure if s.event.depth == 0]

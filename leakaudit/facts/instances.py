@@ -64,7 +64,7 @@ def adds_itself(project: Project, seen: Seen, function: Function) -> bool:
     """Tell whether what an event stores is the instance whose method this is."""
     tags = seen.event.value_origins
     if tags[:1] == ("self",):
-        return True
+        return not _is_metaclass(project, Place(seen.path, function.cls))
     if function.name != "__new__" or seen.event.key or _is_metaclass(project, Place(seen.path, function.cls)):
         return False
     return tags[:1] != () and tags[0].startswith("local:") and any(tag.endswith(".__new__") for tag in tags)

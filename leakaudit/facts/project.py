@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from leakaudit.facts import cleanup, inherited, keys
-from leakaudit.facts.answers import Answer
+from leakaudit.facts.answers import Answer, words
 from leakaudit.facts.cleanup import Cleanup
 from leakaudit.facts.context import Contexts
 from leakaudit.facts.custom import Tables
@@ -19,6 +19,7 @@ from leakaudit.facts.modules import Modules
 if TYPE_CHECKING:
     from leakaudit.facts.judge import Growth
 
+_REMOVERS = frozenset("discard remove prune evict expire trim cleanup clean purge pop sweep delete".split())
 _MRO_LIMIT = 12
 _BY_NAME_LIMIT = 3
 
@@ -155,7 +156,9 @@ class Project:
             function is not None
             and tags[:1] == ("self",)
             and not event.depth
-            and "type" in self.base_names(Place(seen.path, function.cls))
+            and any(
+                b == "type" or b.endswith("Meta") for b in self.base_names(Place(seen.path, function.cls))
+            )
         )
 
     def _enum_key(self, subject: Subject) -> str:
@@ -505,6 +508,20 @@ class Project:
             *(name.rpartition(".")[2].rpartition(":")[2] for name in names),
             *(tag.rpartition(".")[2] for tag in bound),
         }
+
+    @cached_property
+    def handed_to_removers(self) -> dict[tuple[str, str], str]:
+        """(file, attribute) -> what takes entries out of containers that it is given: `self._discard(self._index, key)`."""
+        found: dict[tuple[str, str], str] = {}
+        for path, facts in self.files.items():
+            for call in facts.calls:
+                name = call.callee.replace(":", ".").rpartition(".")[2]
+                if words(name)[:1] and words(name)[0] in _REMOVERS:
+                    for argument in call.args:
+                        tag = argument.partition("|")[0]
+                        if tag.startswith("attr:self."):
+                            found[path, tag.removeprefix("attr:self.")] = name
+        return found
 
     @cached_property
     def ended_attributes(self) -> set[str]:
