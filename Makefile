@@ -21,6 +21,7 @@ help:
 	@echo 'make bench-scan  what a scan of Django costs, beside other linters; writes docs/performance.md'
 	@echo 'make pictures  run the demo and take the pictures of its HTML report for docs/pictures (needs chromium)'
 	@echo 'make memory-tests  federated jobs under several settings, compared: docs/compare.md'
+	@echo 'make bench-trends  false and missed alarms of the trends, on series and recordings; writes docs/trends.md'
 	@echo 'make bench-zoo  audit 85 small services, leaking and steady; writes docs/zoo.md'
 	@echo 'make bench-adopt  a baseline, a new leak and a cure on old releases; writes the guide'
 	@echo 'make bench-attach  attach to a busy program again and again, kill controllers; writes docs/attach-safety.md'
@@ -85,6 +86,9 @@ memory-tests: $(VENV)/.ready
 bench-zoo: $(VENV)/.ready
 	$(VENV)/bin/python -m pip install --quiet --editable '.[bench]'
 	$(VENV)/bin/python bench/zoo.py --write docs/zoo.md $(ARGS)
+
+bench-trends: $(VENV)/.ready
+	$(VENV)/bin/python bench/trends.py --count 300 --write docs/trends.md $(ARGS)
 
 bench-attach: $(VENV)/.ready
 	$(VENV)/bin/python bench/attach_torture.py --cycles 200 --kills 100 --write docs/attach-safety.md $(ARGS)
