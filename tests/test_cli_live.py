@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import pty
 import select
 import subprocess
 import sys
@@ -273,6 +272,8 @@ def test_a_real_audit_is_drawn_and_ends_with_ctrl_c(tmp_path: Path) -> None:
 
 def on_terminal(args: Sequence[str], until: str) -> tuple[int, str]:
     """Run leakaudit on a terminal of its own; press Ctrl-C when `until` has been drawn. Returns its code and output."""
+    import pty  # not everywhere
+
     pid, terminal = pty.fork()
     if pid == 0:
         environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100", "LINES": "30"}

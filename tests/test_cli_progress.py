@@ -38,6 +38,14 @@ def test_long_work_draws_a_bar(impatient: None) -> None:
     assert SHOW_CURSOR in text
 
 
+def test_a_phase_that_cannot_be_counted_has_a_name_and_no_count(impatient: None) -> None:
+    stream = Terminal()
+    with contextlib.redirect_stderr(stream), Progress("watching", "s") as bar:
+        bar.step("census", 0, 1)
+    assert "counting in a copy of the process" in stream.getvalue()
+    assert "0/" not in stream.getvalue()
+
+
 def test_short_work_draws_nothing() -> None:
     assert drawn(Terminal()) == ""
 

@@ -9,13 +9,13 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from leakaudit.cli.progress import PHASES
 from leakaudit.report import units
 from leakaudit.report.style import printable
 
 if TYPE_CHECKING:
     from leakaudit.cli.live_state import Moment, Moving
 
-PHASES = {"attach": "attaching", "scan": "scanning the source", "census": "counting in a copy of the process"}
 #: Below this many columns sizes are left out.
 WIDE = 84
 BARS = "▁▂▃▄▅▆▇█"

@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 
 #: What is done sooner needs no bar, and rich is not imported.
 PATIENCE_S = 0.8
+#: What the phases of an audit are called.
+PHASES = {
+    "attach": "attaching",
+    "scan": "scanning the source",
+    "census": "counting in a copy of the process",
+    "watch": "watching",
+}
 
 
 class Progress:
@@ -33,14 +40,20 @@ class Progress:
         self.step(self._verb, done, total)
 
     def step(self, phase: str, done: float, total: float) -> None:
-        """Show how far the work has come that `phase` names."""
+        """Show how far the work has come that `phase` names; as long as `done` is 0, only that it goes on."""
         if not self._wanted or (self._bar is None and time.monotonic() - self._started < PATIENCE_S):
             return
         if self._bar is None:
             self._open()
         assert self._bar is not None
         assert self._task is not None
-        self._bar.update(self._task, description=phase, completed=done, total=total)
+        self._bar.update(
+            self._task,
+            description=PHASES.get(phase, phase),
+            completed=done,
+            total=total if done else None,
+            told=f"{done:.0f}/{total:.0f} {self._noun}" if done else "",
+        )
 
     def __enter__(self) -> Progress:
         return self
@@ -53,17 +66,16 @@ class Progress:
 
     def _open(self) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn(self._noun),
+            TextColumn("{task.fields[told]}"),
             TimeRemainingColumn(),
         )
         self._bar = Progress(
             *columns, console=Console(stderr=True, no_color=not color_wanted() or None), transient=True
         )
-        self._task = self._bar.add_task(self._verb, total=None)
+        self._task = self._bar.add_task(self._verb, total=None, told="")
         self._bar.start()
