@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
@@ -40,12 +41,10 @@ def resident_by_role() -> dict[str, int]:
     """Return bytes for each role that has a process now; the server is the process that started the clients."""
     clients, servers = [], set()
     for process in psutil.Process().children(recursive=True):
-        try:
+        with contextlib.suppress(psutil.Error):  # it has just ended
             if "nvflare.private.fed.app.simulator.simulator_worker" in process.cmdline():
                 clients.append(process.memory_info().rss)
                 servers.add(process.ppid())
-        except psutil.Error:
-            continue  # it has just ended
     if not clients:
         return {}
     try:
