@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import struct
+import sys
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,13 +12,14 @@ from dataclasses import replace
 import pytest
 from attach_targets import interpreters
 from click.testing import CliRunner
-from runtime_target import SERVE, ask, finding, running
+from runtime_target import SERVE, ask, finding, running, wait_until
 from test_runtime_audit import may_attach
 
 from leakaudit.cli.main import cli
 from leakaudit.errors import AttachError
 from leakaudit.findings import Status
 from leakaudit.findings.report import Report
+from leakaudit.runtime import audit as runtime_audit
 from leakaudit.runtime.attach import procfs
 from leakaudit.runtime.attach.elf import Symbol
 from leakaudit.runtime.attach.preflight import look
@@ -26,6 +29,7 @@ from leakaudit.runtime.conclude import conclude
 from leakaudit.runtime.passive.finder import OUT_OF_REACH, Finder, Unfound
 from leakaudit.runtime.passive.layout import Layout, read_layout
 from leakaudit.runtime.passive.objects import Objects, TornError
+from leakaudit.runtime.passive.watch import worth_looking
 from leakaudit.runtime.session import read_session
 
 TELLING = [found for found in interpreters() if found.version >= (3, 13)]
@@ -267,6 +271,32 @@ def test_before_3_13_there_are_vitals_and_a_reason(interpreter, tmp_path, missin
         assert report.findings == ()
         assert any("before Python 3.13" in note for note in report.runtime.notes)
         assert report.runtime.series
+
+
+def test_refused_entry_leaves_the_outside_only_where_that_tells_something(tmp_path, missing, monkeypatch):
+    def refuse(pid, method):
+        raise AttachError("it is held by a debugger", "detach that first")
+
+    monkeypatch.setattr(runtime_audit, "reach", refuse)
+    with running(LEAK + SERVE, tmp_path) as process:
+        may_attach(process, missing)
+        monkeypatch.setattr(runtime_audit, "worth_looking", lambda pid: False)
+        with pytest.raises(AttachError, match="held by a debugger"):
+            audit(process.pid, scanner(process), Options(duration_s=1.0))
+        monkeypatch.setattr(runtime_audit, "worth_looking", lambda pid: True)
+        report = audit(process.pid, scanner(process), Options(duration_s=1.0))
+        assert report.runtime.method == "passive"
+        assert "it was only watched from outside: it is held by a debugger" in report.runtime.notes
+
+
+def test_a_suspended_target_tells_nothing(tmp_path, missing):
+    with running(LEAK + SERVE, tmp_path, TELLING[0].path if TELLING else sys.executable) as process:
+        may_attach(process, missing)
+        assert worth_looking(process.pid) == bool(TELLING)
+        process.send_signal(signal.SIGSTOP)
+        wait_until(lambda: procfs.state(process.pid) == "T")
+        assert not worth_looking(process.pid)
+    assert not worth_looking(process.pid)
 
 
 class Words:
