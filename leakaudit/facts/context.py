@@ -28,7 +28,7 @@ _EVENT_NAMES = re.compile(
 _START_NAMES = re.compile(
     r"^_{0,2}(init|setup|set_up|configure|config|load|_load|initialize|initialise|start_?up|on_startup|startup|start$|build|bootstrap|install$|main$|create_app|make_app|"
     r"lifespan|ready|includeme|setUp|prepare|populate|parse_args|add_arguments|add_parser|async_setup|discover|from_config|import_|on_load|"
-    r"setup_|init_|load_|opt_|register_builtin|register_default|mount|include_router)"
+    r"on_after_|on_init|on_start|on_setup|on_ready|on_register|setup_|init_|load_|opt_|register_builtin|register_default|mount|include_router)"
 )
 _COMMAND_LINE = re.compile(r"\b(click|typer|cli|cmd|app_cli)\b")
 _COMMANDS = frozenset({"click", "typer", "rich_click", "cyclopts", "asyncclick"})
@@ -36,7 +36,7 @@ _IMPORT_NAMES = frozenset(
     {"__init_subclass__", "__set_name__", "__class_getitem__", "__prepare__", "__mro_entries__"}
 )
 _REGISTRAR = re.compile(
-    r"^_?(async_)?(register|add|install|define|declare|provide|implements|bind|mount|include|export|expose|subscribe|observe|listen|attach|hook|watch|on|connect)"
+    r"^_?(async_)?(register|add|install|define|declare|provide|implements|bind|mount|include|export|expose|subscribe|observe|listen|attach|hook|watch|on|connect|with)"
     r"(_|[A-Z]|$)|_?(registry|decorator)$"
 )
 
@@ -133,9 +133,6 @@ class Contexts:
         for answer in answers:
             if answer.value == "passed":
                 return self._passed(path, function, answer)
-        maker = self._only_maker(path, function, callers)
-        if maker:
-            return Answer("making", f"`{name}` is only called while a `{maker}` is made", path, function.line)
         answer = self._by_name(path, function, bool(callers))
         if answer.value == "construct":
             return self._construction(path, function, depth) or answer
@@ -166,9 +163,18 @@ class Contexts:
                     found.add(rest.rpartition(".")[2])
         return found
 
+    def making(self, path: str, index: int) -> Answer | None:
+        """Tell whether a method only runs while its own object is made, or return None."""
+        function = self._project.function(path, index)
+        if function is None:
+            return None
+        maker = self._only_maker(path, function, self._project.callers.get((path, index), []))
+        text = f"`{function.name}` is only called while a `{maker}` is made"
+        return Answer("making", text, path, function.line) if maker else None
+
     def _only_maker(self, path: str, function: Function, callers: list[Caller]) -> str:
-        """The class whose `__init__` alone calls this private method of its own, or ""."""
-        if not function.cls or not callers or not function.name.startswith("_"):
+        """The class whose `__init__` alone calls this method of its own, or ""."""
+        if not function.cls or not callers:
             return ""
         related = {Place(path, function.cls), *self._project.subclasses.get(Place(path, function.cls), ())}
         for caller in callers:

@@ -141,8 +141,8 @@ def _weigh(project: Project, subject: Subject, site: Seen, lifetime: Answer, cle
         context = Answer(
             "unknown", context.reason, context.path, context.line
         )  # each instance registers with all others
-    if context.value == "making" and (subject.scope != "i" or "self" in site.event.value_origins):
-        context = Answer("called", context.reason, context.path, context.line)
+    if subject.scope == "i" and "self" not in site.event.value_origins:
+        context = project.contexts.making(site.path, site.event.func) or context
     if context.value == "per-event" and lifetime.value == "likely-short" and " loop " in f"{context.reason} ":
         # a loop that works something off, inside of what is made for a while
         context = Answer("likely-event", context.reason, context.path, context.line)
