@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from runtime_target import finding, running
 
-from leakaudit.errors import AttachError
+from leakaudit.errors import AttachError, UsageError
 from leakaudit.findings.report import Report
 from leakaudit.runtime.attach.preflight import inspect
 from leakaudit.runtime.audit import Options, audit
@@ -99,3 +101,30 @@ def test_a_confirmed_finding_is_not_told_twice_and_dependencies_are_scanned_on_d
     assert {"target.py", "hublib.py"} <= set(scanned)
     assert [item.symbol for item in report.confirmed] == ["hublib.seen"]
     assert "hublib.seen" not in {item.symbol for item in report.runtime.unexplained}
+
+
+def test_a_program_that_is_all_installed_packages_can_be_audited(tmp_path, missing):
+    folder = tmp_path / "site-packages"
+    folder.mkdir()
+    (folder / "hublib.py").write_text(LIBRARY)
+    kept = tmp_path / "audit.jsonl"
+    scanned = []
+
+    def scan(paths):
+        scanned.extend(path.name for path in paths)
+        return Report("scan", (finding("module-attribute", "seen", "", "site-packages/hublib.py", "hublib"),))
+
+    with running(PROGRAM.format(folder=str(folder)), folder) as process:
+        try:
+            inspect(process.pid)
+        except AttachError as error:
+            missing(str(error))
+        options = Options(duration_s=2.0, pause_budget_ms=200.0, session=kept)
+        with pytest.raises(UsageError, match="no source files of its own") as refused:
+            audit(process.pid, scan, options)
+        assert "--include-dependencies" in refused.value.remedy
+        assert not kept.exists()  # or a second try could not keep its session there
+        report = audit(process.pid, scan, replace(options, dependencies=True))
+    assert {"target.py", "hublib.py"} <= set(scanned)
+    assert [item.symbol for item in report.confirmed] == ["hublib.seen"]
+    assert kept.exists()

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from leakaudit.errors import AttachError, UsageError
+from leakaudit.errors import AttachError, LeakAuditError, UsageError
 from leakaudit.findings.model import ProbeKind
 from leakaudit.report.json_v1 import document
 from leakaudit.runtime import census
@@ -75,6 +75,11 @@ def audit(
         if way is None:
             return audit_outside(pid, scan, options, progress, record, why=why)
         return _Audit(way, scan, options, progress, record, turn=turn).run()
+    except LeakAuditError:
+        # The next try may have the same name.
+        if session is None and record.first("scan") is None:
+            record.discard()
+        raise
     finally:
         if session is None:
             record.close()

@@ -25,6 +25,7 @@ class Session:
     def __init__(self, path: Path | None = None, heard: Callable[[Record], object] | None = None) -> None:
         self.records: list[Record] = []
         self._heard = heard
+        self._path = path
         self._lock = threading.Lock()
         try:
             self._file = path.open("x", encoding="utf-8") if path is not None else None
@@ -63,6 +64,12 @@ class Session:
         """Close the file."""
         if self._file is not None:
             self._file.close()
+
+    def discard(self) -> None:
+        """Close the file and take it away: there is nothing in it that could be told."""
+        self.close()
+        if self._path is not None and self._file is not None:
+            self._path.unlink(missing_ok=True)
 
 
 def read_session(path: Path) -> Session:
