@@ -6,7 +6,7 @@ DEMO_VENV := .venv-demo
 VENV := .venv
 export PYTHON
 
-.PHONY: help demo test docs format accuracy bench-scan bench-pauses bench-web bench-attach bench-zoo bench-known-leaks pictures memory-tests clean check check-format check-lint check-types check-rule-types check-self
+.PHONY: help demo test docs format accuracy bench-scan bench-pauses bench-web bench-attach bench-zoo bench-known-leaks pictures memory-tests bench-nvflare from-the-guide clean check check-format check-lint check-types check-rule-types check-self
 
 help:
 	@echo 'make demo    audit a leaking federated server, live, on this machine'
@@ -25,6 +25,8 @@ help:
 	@echo 'make bench-zoo  audit 85 small services, leaking and steady; writes docs/zoo.md'
 	@echo 'make bench-adopt  a baseline, a new leak and a cure on old releases; writes the guide'
 	@echo 'make bench-attach  attach to a busy program again and again, kill controllers; writes docs/attach-safety.md'
+	@echo 'make bench-nvflare  run workflows of NVFlare under several settings; writes docs/nvflare.md'
+	@echo 'make from-the-guide  run what replaces the memory-debugging guide; writes docs/from-the-guide.md'
 	@echo 'make clean   remove the virtual environments and caches'
 
 demo: $(DEMO_VENV)/.ready
@@ -82,6 +84,13 @@ pictures: $(VENV)/.ready
 
 memory-tests: $(VENV)/.ready
 	$(VENV)/bin/python examples/federated/matrix.py $(ARGS)
+
+# About twenty minutes, and an environment with nvflare of its own.
+bench-nvflare: $(VENV)/.ready
+	$(VENV)/bin/python bench/nvflare/report.py --write docs/nvflare.md --pictures docs/pictures $(ARGS)
+
+from-the-guide: $(VENV)/.ready
+	$(VENV)/bin/python bench/from_the_guide.py --write docs/from-the-guide.md $(ARGS)
 
 bench-zoo: $(VENV)/.ready
 	$(VENV)/bin/python -m pip install --quiet --editable '.[bench]'
