@@ -114,6 +114,7 @@ class Lifetimes:
             if (at := self._project.method(place, m)) is not None
             and (f := self._project.function(*at)) is not None
             and f.forever
+            and not f.is_generator
         ]
         loops = [f for f in loops if names.LOOP_NAME.match(f.name)]
         if loops:

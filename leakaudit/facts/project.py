@@ -516,7 +516,7 @@ class Project:
         for path, facts in self.files.items():
             for call in facts.calls:
                 name = call.callee.replace(":", ".").rpartition(".")[2]
-                if words(name)[:1] and words(name)[0] in _REMOVERS:
+                if _REMOVERS & set(words(name)):
                     for argument in call.args:
                         tag = argument.partition("|")[0]
                         if tag.startswith("attr:self."):
