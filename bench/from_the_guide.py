@@ -33,7 +33,7 @@ TIMEOUT_S = 240
 #: Which source each federation runs. An audit has a federation of its own: a monitor would see the audit, too.
 FEDERATIONS = {"server": "server", "audited": "server", "fixed": "fixed", "fixed audited": "fixed"}
 GAP = "[...]"
-WIDE = 44  # characters of a command in the table
+WIDE = 66  # characters of a command in the table
 
 
 def tree(folder: Path, source: str) -> Path:
