@@ -518,9 +518,9 @@ class Project:
                 name = call.callee.replace(":", ".").rpartition(".")[2]
                 if _REMOVERS & set(words(name)):
                     for argument in call.args:
-                        tag = argument.partition("|")[0]
-                        if tag.startswith("attr:self."):
-                            found[path, tag.removeprefix("attr:self.")] = name
+                        for tag in argument.split("|")[:2]:
+                            if tag.startswith("attr:self."):
+                                found[path, tag.removeprefix("attr:self.")] = name
         return found
 
     @cached_property
