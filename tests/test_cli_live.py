@@ -73,9 +73,9 @@ def state_of(*records: dict[str, Any], symbols: Sequence[str] = ("app.seen", "ap
     return state
 
 
-def drawn(moment: Moment, width: int = 100, height: int = 24, *, bars: bool = True) -> list[str]:
+def drawn(*moments: Moment, width: int = 100, height: int = 24, bars: bool = True) -> list[str]:
     console = Console(file=io.StringIO(), width=width, height=height, color_system=None)
-    console.print(view(moment, width, height, bars=bars))
+    console.print(view(moments, width, height, bars=bars))
     assert isinstance(console.file, io.StringIO)
     return [line.rstrip() for line in console.file.getvalue().splitlines()]
 
@@ -165,10 +165,35 @@ def test_the_view_shows_the_process_what_grows_and_the_rest() -> None:
 @pytest.mark.parametrize(("width", "height"), [(20, 8), (40, 12), (60, 24), (84, 24), (200, 50)])
 def test_the_view_fits_the_terminal(width: int, height: int) -> None:
     many = tuple(replace(MOMENT.moving[0], symbol=f"{'module.' * 20}attribute{n}") for n in range(60))
-    lines = drawn(replace(MOMENT, moving=many), width, height)
+    lines = drawn(replace(MOMENT, moving=many), width=width, height=height)
     assert max(map(len, lines)) <= width
     assert len(lines) < height
     assert "more grow" in lines[-1]
+
+
+def test_several_processes_have_a_line_each_and_one_table() -> None:
+    other = replace(
+        MOMENT, pid=4243, largest_ms=9.0, rss=(), moving=(replace(MOMENT.moving[0], bytes_rate=9e9),)
+    )
+    lines = drawn(MOMENT, other)
+    assert lines[0].startswith("2 processes  watched 12 of 60 s")
+    assert lines[1].startswith("4242  resident 85.8 MiB")
+    assert lines[2] == "4243"
+    assert lines[3] == "pauses: attach 3.5 ms, largest 9.0 ms in 20 samples"
+    assert [line.split()[:2] for line in lines[5:8]] == [
+        ["4243", "server.rooms.Room.history"],
+        ["4242", "server.rooms.Room.history"],
+        ["4242", "...poll.<locals>.seen"],
+    ]
+    assert lines[8] == "24 stand still, 4 not in the process"
+
+
+@pytest.mark.parametrize(("width", "height"), [(40, 10), (100, 24)])
+def test_many_processes_leave_room_for_what_grows(width: int, height: int) -> None:
+    lines = drawn(*(replace(MOMENT, pid=pid) for pid in range(30)), width=width, height=height)
+    assert len(lines) < height
+    assert any("more processes" in line for line in lines)
+    assert sum("history" in line for line in lines) >= 2
 
 
 def test_without_bars_the_view_is_ascii() -> None:
@@ -214,11 +239,10 @@ def test_without_a_terminal_the_report_comes_all_the_same(monkeypatch: pytest.Mo
     assert "confirmed" in result.stdout
 
 
-@pytest.mark.parametrize("other", ["--children", "--quiet"])
-def test_what_live_cannot_go_with_is_refused(other: str) -> None:
-    result = runtime(other)
+def test_quiet_and_live_contradict_each_other() -> None:
+    result = runtime("--quiet")
     assert result.exit_code == 2
-    assert f"help: leave {other} or --live out" in result.stderr
+    assert "--live is what --quiet leaves out" in result.stderr
 
 
 def test_a_dumb_terminal_cannot_show_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from leakaudit.findings.report import Report
     from leakaudit.runtime.audit import Options
+    from leakaudit.runtime.session import Record
 
 REDRAW_S = 0.25
 
@@ -31,32 +32,46 @@ def can_show() -> bool:
     return sys.stderr.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
 
 
-def audit_live(pid: int, scan: Callable[[Sequence[Path]], Report], options: Options) -> Report:
-    """Audit a process and draw on the terminal what grows meanwhile; the drawing is gone when this returns."""
+def audit_live(
+    pid: int, scan: Callable[[Sequence[Path]], Report], options: Options, *, children: bool = False
+) -> Report:
+    """Audit a process, or all below it too, and draw on the terminal what grows meanwhile.
+
+    The drawing is gone when this returns.
+    """
     from leakaudit.runtime.audit import audit
+    from leakaudit.runtime.fleet import audit_tree
 
     console = Console(stderr=True, no_color=not color_wanted() or None)
-    state = State()
-    with (
-        closing(Session(options.session, heard=state.hear)) as session,
-        Live(console=console, auto_refresh=False, transient=True) as live,
-    ):
-        return audit(pid, scan, options, _Drawing(state, live).step, session)
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+        drawing = _Drawing(live)
+        if children:
+            return audit_tree(pid, scan, options, drawing.step, drawing.heard)
+        with closing(Session(options.session, drawing.heard(pid))) as session:
+            return audit(pid, scan, options, drawing.step, session)
 
 
 class _Drawing:
-    def __init__(self, state: State, live: Live) -> None:
-        self._state, self._live = state, live
+    def __init__(self, live: Live) -> None:
+        self._states: dict[int, State] = {}
+        self._live = live
         self._bars = _can_encode(BARS, live.console.encoding)
         self._phase, self._due = "", 0.0
 
+    def heard(self, pid: int) -> Callable[[Record], None]:
+        """Return who is to be told of the records of a process."""
+        self._states[pid] = State()
+        return self._states[pid].hear
+
     def step(self, phase: str, done: float, total: float) -> None:
         """Take note of where the audit stands, and draw it now and then."""
-        self._state.step(phase, done, total)
+        for state in self._states.values():
+            state.step(phase, done, total)
         if phase != self._phase or time.monotonic() >= self._due:
             self._phase, self._due = phase, time.monotonic() + REDRAW_S
             size = self._live.console.size
-            shown = view(self._state.moment, size.width, size.height, bars=self._bars)
+            moments = [state.moment for state in self._states.values()]
+            shown = view(moments, size.width, size.height, bars=self._bars)
             self._live.update(shown, refresh=True)
 
 

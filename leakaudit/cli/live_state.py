@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -63,6 +64,7 @@ class State:
 
     def __init__(self) -> None:
         self.moment = Moment()
+        self._lock = threading.Lock()
         self._findings: tuple[Finding, ...] = ()
         self._samples: list[Sample] = []
         self._seen: set[int] = set()  # a search of a part of the heap does not see all of them again
@@ -82,11 +84,12 @@ class State:
             self._sample(Sample.parse(record))
 
     def step(self, phase: str, done: float, total: float) -> None:
-        """Take note of where the audit stands."""
+        """Take note of where the audit stands; another thread may do so than the one that hears."""
         self._update(phase=phase, done=done, total=total)
 
     def _update(self, **fields: Any) -> None:
-        self.moment = replace(self.moment, **fields)
+        with self._lock:
+            self.moment = replace(self.moment, **fields)
 
     def _vitals(self, record: Mapping[str, Any]) -> None:
         rss = (*self.moment.rss, (record["t"], record["rss"]))
@@ -107,7 +110,9 @@ class State:
             largest_ms=max(self.moment.largest_ms or 0.0, sample.pause_ms),
             moving=moving,
             still=max(0, len(self._seen) - len(moving)),
-            unresolved=sum(1 for n, f in enumerate(self._findings) if n not in self._seen and not f.only_watched),
+            unresolved=sum(
+                1 for n, f in enumerate(self._findings) if n not in self._seen and not f.only_watched
+            ),
         )
 
 

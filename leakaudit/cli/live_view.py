@@ -1,4 +1,4 @@
-"""How a live view looks: the process in two lines, then what grows, as wide and as high as the terminal is."""
+"""How a live view looks: the processes, a line for each, then what grows, as wide and as high as the terminal is."""
 
 from __future__ import annotations
 
@@ -21,19 +21,28 @@ WIDE = 84
 BARS = "▁▂▃▄▅▆▇█"
 MOST_BARS = 24
 LEAST_ROWS = 2
-#: Lines that are no rows: three on the process, the heading, the last line, and the cursor's.
-OTHER_LINES = 6
+#: Lines that are neither rows nor processes: two on all processes, the heading, the last line, and the cursor's.
+OTHER_LINES = 5
 LEAST_NAME = 12  # cells
 GAP = 2
 
 
-def view(moment: Moment, width: int, height: int, *, bars: bool = True) -> Group:
-    """Return what is shown in `width` columns and `height` lines; without `bars` in ASCII."""
-    lines = [_line(text, width) for text in (_heading(moment), _memory(moment, bars), _pauses(moment))]
-    shown = moment.moving[: max(LEAST_ROWS, height - OTHER_LINES)]
-    if shown:
-        return Group(*lines, _table(shown, width), _line(_rest(moment, len(shown)), width, "dim"))
-    return Group(*lines, _line(_rest(moment, 0), width, "dim"))
+def view(moments: Sequence[Moment], width: int, height: int, *, bars: bool = True) -> Group:
+    """Return what is shown of processes in `width` columns and `height` lines; without `bars` in ASCII."""
+    room = max(LEAST_ROWS + 1, height - OTHER_LINES)
+    drawn = _largest(moments, 1 if len(moments) == 1 else max(1, room // 2))
+    lines = [
+        _heading(moments),
+        *(_memory(moment, bars, alone=len(moments) == 1) for moment in drawn),
+        _pauses(moments, len(moments) - len(drawn)),
+    ]
+    rows = _rows(moments)
+    shown = rows[: max(LEAST_ROWS, room - len(drawn))]
+    return Group(
+        *(_line(text, width) for text in lines),
+        *([_table(shown, width)] if shown else []),
+        _line(_rest(moments, len(rows), len(shown)), width, "dim"),
+    )
 
 
 def crop(name: str, width: int) -> str:
@@ -52,20 +61,39 @@ def curve(values: Sequence[float], most: int = MOST_BARS) -> str:
     return "".join(BARS[min(len(BARS) - 1, int((value - low) / span * len(BARS)))] for value in picked)
 
 
-def _heading(moment: Moment) -> str:
-    if moment.phase == "watch":
-        stands = f"watched {moment.done:.0f} of {moment.total:.0f} s"
+def _largest(moments: Sequence[Moment], most: int) -> list[Moment]:
+    """Return the processes that gained most, in the order in which they came."""
+    gained = sorted(moments, key=lambda m: m.rss[0][1] - m.rss[-1][1] if m.rss else 0.0)[:most]
+    return [moment for moment in moments if moment in gained]
+
+
+def _rows(moments: Sequence[Moment]) -> list[tuple[str, Moving]]:
+    """Return what grows in all processes, with the pid before it where there are several, the surest first."""
+    rows = [
+        ("" if len(moments) == 1 else f"{moment.pid} ", item) for moment in moments for item in moment.moving
+    ]
+    return sorted(rows, key=lambda row: (not row[1].sure, -row[1].bytes_rate, -row[1].rate, row[1].symbol))
+
+
+def _heading(moments: Sequence[Moment]) -> str:
+    if not moments:
+        return "attaching"
+    first = moments[0]
+    if first.phase == "watch":
+        stands = f"watched {first.done:.0f} of {first.total:.0f} s"
     else:
-        stands = PHASES.get(moment.phase, moment.phase)
-    return f"process {moment.pid}  {stands}  (Ctrl-C ends it and reports)"
+        stands = PHASES.get(first.phase, first.phase)
+    what = f"process {first.pid}" if len(moments) == 1 else units.count(len(moments), "process", "processes")
+    return f"{what}  {stands}  (Ctrl-C ends it and reports)"
 
 
-def _memory(moment: Moment, bars: bool) -> str:
+def _memory(moment: Moment, bars: bool, *, alone: bool) -> str:
+    who = "" if alone else f"{moment.pid}  "
     if not moment.rss:
-        return printable(moment.command)
+        return f"{who}{printable(moment.command)}"
     (began, first), (now, last) = moment.rss[0], moment.rss[-1]
     gained = last - first
-    parts = [f"resident {units.size(last)}"]
+    parts = [f"{who}resident {units.size(last)}"]
     if gained and now > began:
         rate = gained / (now - began)
         parts.append(f"{'+' if gained > 0 else '-'}{units.size(abs(gained))}, {units.size_rate(rate)}")
@@ -79,26 +107,30 @@ def _memory(moment: Moment, bars: bool) -> str:
     return "  ".join(parts)
 
 
-def _pauses(moment: Moment) -> str:
-    parts = []
-    if moment.attach_ms is not None:
-        parts.append(f"attach {moment.attach_ms:.1f} ms")
-    if moment.largest_ms is not None:
-        parts.append(f"largest {moment.largest_ms:.1f} ms in {units.count(moment.samples, 'sample')}")
-    return f"pauses: {', '.join(parts)}" if parts else ""
+def _pauses(moments: Sequence[Moment], left_out: int) -> str:
+    attach = [moment.attach_ms for moment in moments if moment.attach_ms is not None]
+    largest = [moment.largest_ms for moment in moments if moment.largest_ms is not None]
+    parts = [f"attach {max(attach):.1f} ms"] if attach else []
+    if largest:
+        samples = sum(moment.samples for moment in moments)
+        parts.append(f"largest {max(largest):.1f} ms in {units.count(samples, 'sample')}")
+    more = f"{units.count(left_out, 'more process', 'more processes')}; " if left_out else ""
+    return f"{more}pauses: {', '.join(parts)}" if parts else ""
 
 
-def _table(moving: Sequence[Moving], width: int) -> Table:
+def _table(rows: Sequence[tuple[str, Moving]], width: int) -> Table:
     headings = ("entries", "gained", "", "memory", "")[: 5 if width >= WIDE else 3]
-    rows = [_figures(item)[: len(headings)] for item in moving]
-    taken = sum(GAP + max(len(heading), *(len(row[i]) for row in rows)) for i, heading in enumerate(headings))
+    figures = [_figures(item)[: len(headings)] for _, item in rows]
+    taken = sum(
+        GAP + max(len(heading), *(len(row[i]) for row in figures)) for i, heading in enumerate(headings)
+    )
     table = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False)
     table.add_column("grows", no_wrap=True)
     for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)
-    for item, row in zip(moving, rows, strict=True):
+    for (pid, item), row in zip(rows, figures, strict=True):
         name = f"{printable(item.symbol)}{f' ({item.unit})' if item.unit else ''}"
-        cells = (crop(name, max(LEAST_NAME, width - taken)), *row)
+        cells = (pid + crop(name, max(LEAST_NAME, width - taken - len(pid))), *row)
         table.add_row(*(Text(cell) for cell in cells), style="red" if item.sure else "yellow")
     return table
 
@@ -113,16 +145,17 @@ def _figures(item: Moving) -> tuple[str, ...]:
     )
 
 
-def _rest(moment: Moment, shown: int) -> str:
-    if not moment.samples:
+def _rest(moments: Sequence[Moment], rows: int, shown: int) -> str:
+    if not any(moment.samples for moment in moments):
         return ""
+    more, still = rows - shown, sum(moment.still for moment in moments)
     counts = (
-        (len(moment.moving) - shown, "more grow" if len(moment.moving) - shown > 1 else "more grows"),
-        (moment.still, "stand still" if moment.still > 1 else "stands still"),
-        (moment.unresolved, "not in the process"),
+        (more, "more grow" if more > 1 else "more grows"),
+        (still, "stand still" if still > 1 else "stands still"),
+        (sum(moment.unresolved for moment in moments), "not in the process"),
     )
     told = ", ".join(f"{number} {what}" for number, what in counts if number)
-    return told if moment.moving else f"nothing has grown; {told}" if told else "nothing has grown"
+    return told if rows else f"nothing has grown; {told}" if told else "nothing has grown"
 
 
 def _line(text: str, width: int, style: str = "") -> Text:

@@ -105,7 +105,7 @@ def runtime(pid: int, **options: Any) -> ExitCode:
     if options["live"] and _can_live(options):
         from leakaudit.cli.live import audit_live
 
-        report = audit_live(pid, scan, wanted)
+        report = audit_live(pid, scan, wanted, children=options["children"])
     else:
         with Progress("watching", "s", wanted=not quiet) as progress:
             look = audit_tree if options["children"] else audit
@@ -119,9 +119,8 @@ def _can_live(options: dict[str, Any]) -> bool:
     from leakaudit.cli.live import can_show
     from leakaudit.errors import UsageError
 
-    for other, why in (("children", "shows one process"), ("quiet", "is what --quiet leaves out")):
-        if options[other]:
-            raise UsageError(f"--live {why}", f"leave --{other} or --live out")
+    if options["quiet"]:
+        raise UsageError("--live is what --quiet leaves out", "leave one of them out")
     if not can_show():
         click.echo("leakaudit: --live needs a terminal; the report comes at the end", err=True)
         return False

@@ -22,6 +22,7 @@ from leakaudit.runtime.session import Session
 if TYPE_CHECKING:
     from leakaudit.process.sample import Stat
     from leakaudit.runtime.audit import Progress
+    from leakaudit.runtime.session import Record
 
 MOST = 32  # processes in one audit
 LOOK_S = 1.0
@@ -32,14 +33,19 @@ Scan = Callable[[Sequence[Path]], Report]
 
 
 def audit_tree(
-    pid: int, scan: Scan, options: Options | None = None, progress: Progress = lambda *_: None
+    pid: int,
+    scan: Scan,
+    options: Options | None = None,
+    progress: Progress = lambda *_: None,
+    heard: Callable[[int], Callable[[Record], object] | None] = lambda _: None,
 ) -> Report:
     """Audit a process and its descendants at the same time; raises LeakAuditError when none of them can be.
 
     Only one of them at a time is attached to or copied. Each keeps a session of its own, `options.session` with its
-    pid behind. Ctrl-C ends all of them and reports.
+    pid behind. Ctrl-C ends all of them and reports. `heard` returns for a process who is told of its session's records,
+    each in that audit's thread.
     """
-    return _Tree(pid, scan, options or Options(), progress).run()
+    return _Tree(pid, scan, options or Options(), progress, heard).run()
 
 
 class _Member(threading.Thread):
@@ -49,7 +55,7 @@ class _Member(threading.Thread):
         super().__init__(name=f"audit of {stat.pid}", daemon=True)
         self.tree, self.pid, self.started, self.options = tree, stat.pid, stat.started, options
         self.path = options.session and options.session.with_name(f"{options.session.name}.{stat.pid}")
-        self.session = Session(self.path)
+        self.session = Session(self.path, tree.heard(stat.pid))
         self.stage = ("attach", 0.0, 1.0)
         self.report: Report | None = None
         self.error: BaseException | None = None
@@ -71,8 +77,15 @@ class _Member(threading.Thread):
 
 
 class _Tree:
-    def __init__(self, pid: int, scan: Scan, options: Options, progress: Progress) -> None:
-        self.root, self._scan, self.progress = pid, scan, progress
+    def __init__(
+        self,
+        pid: int,
+        scan: Scan,
+        options: Options,
+        progress: Progress,
+        heard: Callable[[int], Callable[[Record], object] | None],
+    ) -> None:
+        self.root, self._scan, self.progress, self.heard = pid, scan, progress, heard
         self.options = replace(options, needs_source=False)
         self.turn, self.over = threading.Lock(), threading.Event()
         self.members: list[_Member] = []
