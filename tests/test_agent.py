@@ -626,3 +626,12 @@ def test_device_memory_starts_no_cuda(monkeypatch):
     assert agent.cuda_memory() is None
     del cuda.is_initialized  # half imported
     assert agent.cuda_memory() is None
+
+
+def test_threads_of_a_nested_function_hold_no_container():
+    def feed():
+        """Stand for what a thread runs."""
+
+    probe = agent.Probe(probe_line(0, finding("threads", qualname="begin.<locals>.feed")))
+    probe.refs = [weakref.ref(feed)]
+    assert list(agent.candidates(probe, agent.Finder(agent.Ledger(10.0)))) == []

@@ -875,7 +875,7 @@ def candidates(probe: Probe, finder: Finder) -> Iterator[Any]:
         yield from follow_module("logging", "Logger.manager.loggerDict")
     elif probe.kind == "logging-handlers":
         yield from logging_handlers()
-    elif probe.searched:
+    elif probe.searched and probe.kind in FROM_OBJECT:
         for ref in probe.refs:
             holder = ref()
             if holder is not None:
