@@ -289,6 +289,25 @@ def test_refused_entry_leaves_the_outside_only_where_that_tells_something(tmp_pa
         assert "it was only watched from outside: it is held by a debugger" in report.runtime.notes
 
 
+def test_who_could_not_be_entered_after_all_is_watched_from_outside(tmp_path, missing, monkeypatch):
+    def refuse(*_):
+        raise AttachError("the main thread came to no safe point in time", "try again")
+
+    monkeypatch.setattr(runtime_audit, "attach", refuse)
+    with running(LEAK + SERVE, tmp_path) as process:
+        may_attach(process, missing)
+        for looks in (False, True):
+            monkeypatch.setattr(runtime_audit, "worth_looking", lambda pid, looks=looks: looks)
+            options = Options(duration_s=1.0, session=tmp_path / f"s{looks}")
+            if not looks:
+                with pytest.raises(AttachError, match="no safe point"):
+                    audit(process.pid, scanner(process), options)
+                continue
+            report = audit(process.pid, scanner(process), options)
+            assert "the main thread came to no safe point in time" in report.runtime.notes[0]
+            assert conclude(read_session(tmp_path / "sTrue")) == report
+
+
 def test_a_suspended_target_tells_nothing(tmp_path, missing):
     with running(LEAK + SERVE, tmp_path, TELLING[0].path if TELLING else sys.executable) as process:
         may_attach(process, missing)

@@ -72,9 +72,14 @@ def audit(
     record = session or Session(options.session)
     try:
         way, why = way_to(pid, options)
-        if way is None:
-            return audit_outside(pid, scan, options, progress, record, why=why)
-        return _Audit(way, scan, options, progress, record, turn=turn).run()
+        if way is not None:
+            try:
+                return _Audit(way, scan, options, progress, record, turn=turn).run()
+            except AttachError as error:
+                if record.first("attached") or options.method != "auto" or not worth_looking(pid):
+                    raise
+                why = error.cause
+        return audit_outside(pid, scan, options, progress, record, why=why)
     except LeakAuditError:
         # The next try may have the same name.
         if session is None and record.first("scan") is None:
