@@ -17,8 +17,8 @@ from leakaudit.process.marks import jitter
 
 TRACES = Path(__file__).resolve().parent.parent / "tests" / "data" / "traces"
 KIB = 1024.0
-# The least growth that anyone could see, set before a service's recording was looked at: what leaks in the window, the share of it
-# that has to show in the low-water marks of the last quarter over those of the first, and that in terms of noise.
+# The least growth that anyone could see, set before a service's recording was looked at: what leaks in the window, the
+# share of it that has to show in the low-water marks of the last quarter over those of the first, and in terms of noise.
 LEAST_LEAKED = 1024 * KIB
 LEAST_SHOWN = 0.5
 LEAST_NOISES = 4.0
