@@ -105,3 +105,19 @@ class Manager:
 def test_a_metaclass_puts_in_classes() -> None:
     text = "class Meta({}):\n    made = {{}}\n    def __call__(cls):\n        Meta.made[cls] = 1\n"
     assert score(text.format("type"), "made") < MEDIUM
+
+
+def test_a_queue_that_is_handed_over_has_a_consumer() -> None:
+    text = """
+import asyncio
+
+class Client:
+    def __init__(self):
+        self.events = asyncio.Queue()
+        {start}
+
+    def handle_event(self, event):
+        self.events.put_nowait(event)
+"""
+    handed = text.format(start="start_consumer(self.events)")
+    assert score(handed, "events") <= score(text.format(start="pass"), "events") - 4

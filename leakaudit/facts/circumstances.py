@@ -44,6 +44,8 @@ def extras(project: Project, subject: Subject, site: Seen, key: Answer, shared: 
         yield Evidence("name", "constant", f"`{subject.name}` is named like a constant", -1)
     if subject.container.initial and subject.container.kind != "queue":
         yield Evidence("initial", "filled", f"`{subject.name}` is created with entries: a table", -2)
+    if subject.container.kind == "queue" and subject.uses & Use.PASS:
+        yield Evidence("queue", "handed over", f"whoever is given `{subject.name}` takes entries out", -4)
     if subject.container.from_param:
         yield Evidence("shared", "passed in", f"`{subject.name}` may be the caller's own", -1)
     if any(f"len({subject.name}" in g or f"len(self.{subject.name}" in g for g in site.event.guards):

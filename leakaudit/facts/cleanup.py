@@ -201,7 +201,8 @@ def sibling(project: Project, subject: Subject, key: str) -> Seen | None:
     if not key:
         return None
     for seen in project.removals_by_key.get((subject.path, subject.scope, subject.cls, key), ()):
-        return seen
+        if seen.event.owner.rpartition(".")[2] != subject.name:
+            return seen
     return None
 
 

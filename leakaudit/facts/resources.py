@@ -202,6 +202,6 @@ HARMLESS = frozenset(
     "encode Event Lock RLock Condition Queue deque defaultdict OrderedDict partial namedtuple cast super "
     "escape compile basename dirname exists isfile isdir umask ctime strftime localtime gmtime now utcnow urlparse quote unquote pack "
     "suppress nullcontext Path sleep arange zeros ones array linspace "
-    "geteuid getegid getuid getgid getpid gettempdir cpu_count "
+    "geteuid getegid getuid getgid getpid gettempdir cpu_count copy_context "
     "min max abs range zip enumerate sorted reversed iter getattr setattr is_set set_name gettimeout Thread copy".split()
 )
