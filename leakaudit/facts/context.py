@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from leakaudit.facts.answers import Answer
 from leakaudit.facts.linked import Caller, Place
 from leakaudit.facts.model import Event, Flag, Function
+from leakaudit.source.classify import is_test_path
 
 if TYPE_CHECKING:
     from leakaudit.facts.project import Project
@@ -108,6 +109,8 @@ class Contexts:
                     function.line,
                 )
         callers = self._project.callers.get((path, index), [])
+        if not is_test_path(path):
+            callers = [c for c in callers if not is_test_path(c.path)]
         if _is_decorator(function) and all(c.func < 0 for c in callers):
             return Answer(
                 "import", f"`{function.qualname}` returns what it is given: a decorator", path, function.line
@@ -195,6 +198,7 @@ class Contexts:
             s
             for p in (place, *self._project.subclasses.get(place, ())[:8])
             for s in self._project.constructions.get(p, ())
+            if not is_test_path(s[0])
         ]
         if not sites or depth <= 0:
             return None
