@@ -64,7 +64,8 @@ class Program:
 
     def _suspend(self) -> None:
         _give_terminal(os.getpgrp())
-        os.kill(os.getpid(), signal.SIGSTOP)
+        # To this thread: one sent to the process may reach another, and this one go on before all stand still.
+        signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
         _give_terminal(self.pid)
         with suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGCONT)
