@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from string import ascii_uppercase
 from typing import Any
 
-from leakaudit.cli.color import color_wanted
+from leakaudit.cli.terminal import columns, shows_color
 from leakaudit.process.compare.expect import Check
 from leakaudit.process.compare.helped import Effect, effects
 from leakaudit.process.compare.outcome import Outcome
@@ -30,8 +29,8 @@ HEIGHT = 12
 def text(outcomes: Sequence[Outcome], checks: Sequence[Check]) -> Iterator[str]:
     """Yield the report's lines."""
     terminal = sys.stdout.isatty()
-    width = min(max(shutil.get_terminal_size((100, 24)).columns, 60), 140) if terminal else 100
-    style = Style(terminal and color_wanted())
+    width = columns(60, 140, 100) if terminal else 100
+    style = Style(shows_color(sys.stdout))
     yield from table(outcomes, width, style)
     yield from _failures(outcomes, width, style)
     if any(o.runs for o in outcomes):

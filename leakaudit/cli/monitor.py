@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import time
 from contextlib import ExitStack, suppress
@@ -13,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import leakaudit
-from leakaudit.cli.color import color_wanted
 from leakaudit.cli.exitcodes import ExitCode
 from leakaudit.cli.params import DURATION
+from leakaudit.cli.terminal import columns, shows_color
 from leakaudit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -213,8 +212,8 @@ def _conclude(watched: Monitor, own: tuple[Budget, ...], write: Callable[[Record
     for item in (*map(record.outcome, found), *map(record.overrun, ledger.overruns)):
         write(item)
     terminal = sys.stdout.isatty()
-    width = min(max(shutil.get_terminal_size((80, 24)).columns, 40), 120) if terminal else 100
-    color = terminal and color_wanted()
+    width = columns() if terminal else 100
+    color = shows_color(sys.stdout)
     click.echo("")
     for line in (
         *summary(found, _accounts(found), width, color=color),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from leakaudit.cli.color import color_wanted, no_color_option
+from leakaudit.cli.color import no_color_option
+from leakaudit.cli.terminal import columns, shows_color
 from leakaudit.errors import UsageError
 from leakaudit.report import FORMATS, View, renderer
 
@@ -50,7 +50,10 @@ def emit(
     if to_terminal and format_ == "html":
         raise UsageError("a terminal cannot show HTML", "name a file: -o report.html")
     view = View(
-        width=_width(to_terminal), color=to_terminal and color_wanted(), statistics=statistics, brief=brief
+        width=columns() if to_terminal else 80,
+        color=output is None and shows_color(sys.stdout),
+        statistics=statistics,
+        brief=brief,
     )
     write(renderer(format_).render(report, view), output)
 
@@ -73,8 +76,3 @@ def _to_stdout(text: str) -> None:
         text.encode(stream.encoding or "utf-8", "backslashreplace").decode(stream.encoding or "utf-8")
     )
     stream.flush()
-
-
-def _width(to_terminal: bool) -> int:
-    """Return a width that reads well: the terminal's, between 40 and 120."""
-    return min(max(shutil.get_terminal_size((80, 24)).columns, 40), 120) if to_terminal else 80

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import time
 from contextlib import closing
@@ -16,6 +15,7 @@ import click
 from leakaudit.cli.exitcodes import ExitCode
 from leakaudit.cli.output import format_option
 from leakaudit.cli.params import DURATION
+from leakaudit.cli.terminal import columns, shows_color
 from leakaudit.errors import LeakAuditError, UsageError
 
 if TYPE_CHECKING:
@@ -144,8 +144,8 @@ def _show(report: Report, format_: str, output: str | None) -> None:
     from leakaudit.cli.output import write
     from leakaudit.report import View, renderer
 
-    color = output is None and sys.stderr.isatty() and not os.environ.get("NO_COLOR")
-    text = renderer(format_).render(report, View(width=_width(), color=color))
+    color = output is None and shows_color(sys.stderr)
+    text = renderer(format_).render(report, View(width=columns(), color=color))
     if output is not None:
         write(text, output)
     else:
@@ -169,8 +169,7 @@ def _summary(program: Program, recorder: Recorder, *, audited: bool) -> Iterator
     found = [replace(each, ended=each.pid is not None) for each in outcomes(recorder.monitor, None)]
     if sum(each.what == RSS for each in found) == 2:  # one process and the sum of it
         found = [each for each in found if each.pid is not None]
-    color = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
-    yield from summary(found, {}, _width(), color=color)
+    yield from summary(found, {}, columns(), color=shows_color(sys.stderr))
     if not audited and any(each.trend.grows and each.what == RSS for each in found):
         yield "next: `leakaudit run --audit -- CMD...` finds which container grows"
     yield from _per_mark(list(recorder.milestones.outcomes()))
@@ -201,7 +200,3 @@ def _tell(lines: Iterable[str]) -> None:
 
     for line in lines:
         click.echo(line if "\x1b" in line else printable(line), err=True)
-
-
-def _width() -> int:
-    return min(max(shutil.get_terminal_size((80, 24)).columns, 40), 120)

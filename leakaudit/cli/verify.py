@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from leakaudit.cli.color import color_wanted, no_color_option
+from leakaudit.cli.color import no_color_option
 from leakaudit.cli.exitcodes import ExitCode
+from leakaudit.cli.terminal import columns, shows_color
 
 if TYPE_CHECKING:
     from leakaudit.findings.before_after import BeforeAfter
@@ -53,7 +53,7 @@ def tell(found: BeforeAfter, output: str | None) -> ExitCode:
     from leakaudit.cli.output import write
     from leakaudit.report.text_before_after import lines
 
-    color = output is None and sys.stdout.isatty() and color_wanted()
-    width = min(max(shutil.get_terminal_size((80, 24)).columns, 40), 120) if sys.stdout.isatty() else 80
+    color = output is None and shows_color(sys.stdout)
+    width = columns() if sys.stdout.isatty() else 80
     write("".join(f"{line}\n" for line in lines(found, width, color=color)), output)
     return ExitCode.CLEAN if found.passed else ExitCode.FINDINGS

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from leakaudit.findings.model import Finding, SharedBytes, Status, Verdict
-from leakaudit.findings.order import by_growth
+from leakaudit.findings.order import RANK, by_growth
 from leakaudit.findings.report import Report, RuntimeAudit, Unexplained
 
 MOST_NAMED = 6  # processes in one sentence
@@ -123,8 +123,7 @@ def _verdict(told: Sequence[_Told], growth: float | None, among: int) -> Verdict
 
 def by_status(verdicts: Iterable[Verdict]) -> Verdict:
     """Return the verdict that matters most: confirmed before bounded, that before what is not known."""
-    order = [Status.CONFIRMED, Status.BOUNDED, Status.INCONCLUSIVE, Status.UNRESOLVED, Status.NOT_GROWING]
-    return min(verdicts, key=lambda verdict: (order.index(verdict.status), -(verdict.bytes_per_s or 0.0)))
+    return min(verdicts, key=lambda verdict: (RANK[verdict.status], -(verdict.bytes_per_s or 0.0)))
 
 
 def _summed(verdicts: Sequence[Verdict], worst: Verdict) -> Verdict:

@@ -9,7 +9,8 @@ from leakaudit.findings.model import Finding, Status
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_RANK = {
+#: What matters most comes first.
+RANK = {
     Status.CONFIRMED: 0,
     Status.BOUNDED: 1,
     Status.INCONCLUSIVE: 2,
@@ -35,9 +36,9 @@ def _place(finding: Finding) -> tuple[str, int, int, str]:
 def _growth(finding: Finding) -> tuple[int, float, float, float]:
     verdict = finding.verdict
     if verdict is None:
-        return len(_RANK), 0.0, 0.0, 0.0
+        return len(RANK), 0.0, 0.0, 0.0
     return (
-        _RANK[verdict.status],
+        RANK[verdict.status],
         -(verdict.share or 0.0),
         -(verdict.bytes_per_s or 0.0),
         -(verdict.entries_per_s or 0.0),

@@ -17,7 +17,8 @@ from leakaudit.runtime.session import Record, read_records, read_session
 def read_report(path: Path) -> Report:
     """Return the report in a file: a session's, as far as its whole lines go, or one written with --format json."""
     try:
-        start = path.read_bytes()[:4096]
+        with path.open("rb") as file:
+            start = file.read(4096)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}", "check the name") from None
     monitored = b'"leakaudit/monitor/v1"' in start

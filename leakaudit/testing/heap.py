@@ -105,16 +105,15 @@ class Heap:
 
     def _nameless(self, known: set[int], repeat: int, paths: Paths, sources: Sources) -> Iterator[Grown]:
         """Yield the growing containers that no name leads to."""
-        counts = [{str(number): length for number, length in lengths.items()} for lengths in self._lengths]
-        gains = growing(counts, repeat)
+        gains = growing(self._lengths, repeat)
         for obj in gc.get_objects() if gains else ():
-            if str(id(obj)) in gains and id(obj) not in known and library["container"](type(obj)):
+            if id(obj) in gains and id(obj) not in known and library["container"](type(obj)):
                 steps = paths.to(obj)
                 if _has_root(steps) and not any(
                     self._is_ignored(f"{step['module']}.{step['name']}") for step in steps
                 ):
                     length = library["measure"](obj)[0]
-                    entries = (length - gains[str(id(obj))], length)
+                    entries = (length - gains[id(obj)], length)
                     yield _by_path(type(obj).__qualname__, "entries", entries, steps, sources)
 
     def _chained(

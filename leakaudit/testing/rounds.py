@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from leakaudit.errors import UsageError
 
@@ -45,10 +46,10 @@ class Plan:
         return f"{self.rounds} rounds of {self.repeat} calls, after {self.warmup} to warm up"
 
 
-Counts = Mapping[str, int]
+_Key = TypeVar("_Key", str, int)
 
 
-def growing(counts: Sequence[Counts], repeat: int) -> dict[str, int]:
+def growing(counts: Sequence[Mapping[_Key, int]], repeat: int) -> dict[_Key, int]:
     """Return name -> gain over all rounds, of the names that gained `repeat` or more in each; most first."""
     first, last = counts[0], counts[-1]
     gains = {name: last[name] - first.get(name, 0) for name in last}
@@ -60,7 +61,7 @@ def growing(counts: Sequence[Counts], repeat: int) -> dict[str, int]:
     return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _in_each(name: str, counts: Sequence[Counts], repeat: int) -> bool:
+def _in_each(name: _Key, counts: Sequence[Mapping[_Key, int]], repeat: int) -> bool:
     return all(
         after.get(name, 0) - before.get(name, 0) >= repeat for before, after in itertools.pairwise(counts)
     )
