@@ -9,6 +9,7 @@ import os
 import select
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -244,10 +245,11 @@ def timer_storm_until():
 # --- states in which no code may be placed ---
 
 
-def syscall_with_interpreter_lock():
-    usleep = ctypes.PyDLL(None).usleep
+def syscall_with_interpreter_lock_until():
+    poll_ = ctypes.PyDLL(None).poll
+    waiting = ctypes.create_string_buffer(struct.pack("ihh", 0, select.POLLIN, 0))
     ready()
-    usleep(int(LASTS_S * 1e6))
+    assert poll_(waiting, 1, -1) == 1
 
 
 def c_code_with_interpreter_lock():
@@ -255,13 +257,14 @@ def c_code_with_interpreter_lock():
     sum(range(10**8))
 
 
-def foreign_lock():
+def foreign_lock_until():
     import multiprocessing
 
     taken = multiprocessing.get_context("fork").Lock()
     taken.acquire()
+    when_released(taken.release)
     ready()
-    assert not taken.acquire(timeout=LASTS_S)
+    assert taken.acquire()
 
 
 def main():
