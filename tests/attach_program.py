@@ -82,7 +82,9 @@ def lock_with_timeout():
 def sigtimedwait():
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
     ready()
-    assert signal.sigtimedwait([signal.SIGUSR1], LASTS_S) is None
+    caught = signal.sigtimedwait([signal.SIGUSR1], LASTS_S)
+    # Stopped while its time runs out, by whomever, CPython tells of a signal that never came.
+    assert caught is None or time.monotonic() - began[0] >= LASTS_S
 
 
 def asyncio_sleep():
