@@ -185,8 +185,18 @@ def test_no_python_file_is_an_error_but_not_for_a_hook() -> None:
     assert result.exit_code == 2
     assert "no Python files under ." in result.stderr
     result = scan("app.txt")
+    assert result.exit_code == 2
+    assert "app.txt: not Python source" in result.stderr
+    assert "exclude" not in scan(".").stderr
+    assert "or exclude less" in scan(".", "--exclude", "*").stderr
+    assert "a path is empty" in scan("").stderr
+
+
+def test_a_hook_may_have_nothing_to_scan() -> None:
+    Path("app.txt").touch()
+    result = scan("app.txt", "--force-exclude")
     assert (result.exit_code, result.output) == (0, "")
-    assert json.loads(scan("app.txt", "--format", "json").stdout)["findings"] == []
+    assert json.loads(scan("app.txt", "--force-exclude", "--format", "json").stdout)["findings"] == []
 
 
 def test_force_exclude_is_for_hooks(project: Path) -> None:
