@@ -268,7 +268,7 @@ def _is_teardown(project: Project, seen: Seen) -> bool:
 
 def _is_routine(project: Project, seen: Seen) -> bool:
     """Whether what empties it all at once is called from a loop without end: that is no end of its owner."""
-    callers = project.callers.get((seen.path, seen.event.func), ())
+    callers = project.callers.of(seen.path, seen.event.func)
     return any(caller.looped for caller in callers)
 
 
@@ -286,7 +286,7 @@ def _is_uncalled(project: Project, seen: Seen) -> bool:
         or function.decorators
     ):
         return False
-    return function.name not in project.named_functions and function.parent < 0
+    return function.parent < 0 and not project.is_named(function.name)
 
 
 def _is_lazy(project: Project, seen: Seen) -> bool:

@@ -108,7 +108,7 @@ class Contexts:
                     path,
                     function.line,
                 )
-        callers = self._project.callers.get((path, index), [])
+        callers = self._project.callers.of(path, index)
         if not is_test_path(path):
             callers = [c for c in callers if not is_test_path(c.path)]
         if _is_decorator(function) and all(c.func < 0 for c in callers):
@@ -171,7 +171,7 @@ class Contexts:
         function = self._project.function(path, index)
         if function is None:
             return None
-        maker = self._only_maker(path, function, self._project.callers.get((path, index), []))
+        maker = self._only_maker(path, function, self._project.callers.of(path, index))
         text = f"`{function.name}` is only called while a `{maker}` is made"
         return Answer("making", text, path, function.line) if maker else None
 
