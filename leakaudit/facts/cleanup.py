@@ -295,7 +295,7 @@ def _is_lazy(project: Project, seen: Seen) -> bool:
     if (
         function is None
         or not _LAZY_READ.match(function.name)
-        or event.flags & Flag.LOOP
+        or event.flags & (Flag.LOOP | Flag.FINALLY)
         or event.op is not Op.SHRINK
     ):
         return False

@@ -52,6 +52,8 @@ _CONSTRUCTORS = ("__init__", "__post_init__", "__new__", "__attrs_post_init__")
 _PLAIN = frozenset(
     "append add setdefault keys values items format join encode decode hexdigest randint choice uuid4 copy upper lower".split()
 )
+#: What runs a coroutine to its end.
+_RUNS = re.compile(r"(:|\.)(asyncio|anyio|trio|uvloop|curio)\.run$|(:|\.)run_until_complete$")
 _DECORATED = frozenset(
     "f fn func fun function cls klass class_ method callback handler wrapped target view view_func decorated callable_ obj factory coro hook".split()
 )
@@ -137,6 +139,8 @@ class Contexts:
             if answer.value == "passed":
                 return self._passed(path, function, answer)
         answer = self._by_name(path, function, bool(callers))
+        if answer.value == "likely-event" and function.is_async and self._is_driven(callers):
+            answer = Answer("unknown", f"nothing tells when `{name}` runs", path, function.line)
         if answer.value == "construct":
             return self._construction(path, function, depth) or answer
         if answer.value == "unknown" and callers:
@@ -187,6 +191,16 @@ class Contexts:
             if Place(caller.path, made.cls) not in related:
                 return ""
         return function.cls
+
+    def _is_driven(self, callers: list[Caller]) -> bool:
+        """Whether only plain functions run a coroutine, each from its beginning to its end: `asyncio.run(serve())`."""
+        for caller in callers:
+            function = self._project.function(caller.path, caller.func)
+            facts = self._project.files[caller.path]
+            calls = function.calls if function is not None else facts.module_calls
+            if (function is not None and function.is_async) or not any(_RUNS.search(c) for c in calls):
+                return False
+        return bool(callers)
 
     def _imported_roots(self, path: str) -> set[str]:
         return {dotted.partition(".")[0] for dotted in self._project.files[path].imports.values()}
