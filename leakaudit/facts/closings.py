@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 
 from leakaudit.facts.linked import Place
+from leakaudit.facts.model import FileFacts
 from leakaudit.facts.ownership import Resource, closes
 from leakaudit.facts.project import Project
 
@@ -21,7 +23,7 @@ class Closings:
         own: dict[tuple[Place, str], set[str]] = {}
         loose: dict[str, set[tuple[str, str]]] = {}
         for path, facts in self._project.files.items():
-            for name in facts.called_names():
+            for name in (*facts.called_names(), *_kept(facts)):
                 owner, dot, method = name.rpartition(".")
                 if not dot:
                     continue
@@ -56,3 +58,11 @@ class Closings:
         """Whether two files belong to one package, so that one may handle what the other's classes hold."""
         names = [self._project.module_name(p).partition(".") for p in (path, other)]
         return path == other or (names[0][0] == names[1][0] and bool(names[0][2] or names[1][2]))
+
+
+def _kept(facts: FileFacts) -> Iterator[str]:
+    """The methods of attributes that an instance keeps to call them later: `self._closer = self.file.close`."""
+    for owner, tags, _, _ in facts.stored:
+        first = tags.partition("|")[0]
+        if owner.startswith("i:") and first.startswith("attr:self."):
+            yield owner.rpartition(".")[0] + first.removeprefix("attr:self")
