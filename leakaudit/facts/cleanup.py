@@ -101,6 +101,8 @@ def grade(project: Project, subject: Subject) -> Cleanup:
     partial = [s for s in direct if not _is_teardown(project, s)]
     if not partial and any(_is_routine(project, s) for s in direct):
         return Cleanup(PAIRED, "emptied by what runs again and again", tuple(direct))
+    if not partial and subject.scope == "c" and any(s.event.owner.startswith("i:") for s in direct):
+        return Cleanup(PAIRED, "emptied whenever an instance ends", tuple(direct))
     if not partial:
         return Cleanup(CLEAR_ONLY, _clear_reason(project, direct[0]), tuple(direct))
     grown = {(s.path, s.event.func) for s in subject.events(Op.GROW)}

@@ -97,6 +97,10 @@ class Contexts:
         name = function.name
         if name in _IMPORT_NAMES or (name == "__new__" and self._is_metaclass(path, function)):
             return Answer("import", f"`{name}` runs when a class is made", path, function.line)
+        if function.cls and "BaseCommand" in self._project.base_names(Place(path, function.cls)):
+            return Answer(
+                "start-up", f"`{function.cls}` is a command of the command line", path, function.line
+            )
         for decorator in function.decorators:
             if _COMMAND_LINE.search(decorator) or (
                 ".command" in decorator and _COMMANDS & self._imported_roots(path)

@@ -87,7 +87,10 @@ class Walker:
         """Note names that become part of something else: whoever has that reads them."""
         for node in nodes:
             if node.__class__ is ast.Name or node.__class__ is ast.Attribute:
-                self.use(node, Use.PASS)
+                path = access_path(node)
+                if path:
+                    self.frame.ref_names.add(path)
+                    self.use(node, Use.PASS)
 
     def _visit_all(self, nodes: Iterable[Any]) -> None:
         table = self._table
