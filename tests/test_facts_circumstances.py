@@ -182,3 +182,9 @@ def test_a_coroutine_that_is_run_to_its_end_is_no_event() -> None:
     text = "import asyncio\nseen = []\nasync def work(request):\n    seen.append(request)\n\n"
     run, awaited = "def go(x):\n    asyncio.run(work(x))\n", "async def go(x):\n    await work(x)\n"
     assert score(text + run, "seen") < score(text + awaited, "seen")
+
+
+@pytest.mark.parametrize("name", ["app_lifespan", "proxy_startup_event", "lifespan"])
+def test_what_starts_a_program_up_runs_once(name: str) -> None:
+    text = "seen = []\nasync def {}(app):\n    seen.append(app)\n"
+    assert score(text.format(name), "seen") < MEDIUM <= score(text.format("receive"), "seen")

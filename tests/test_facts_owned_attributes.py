@@ -138,3 +138,22 @@ class Worker:
     assert [u.name for u in unclosed(Project({"a.py": extract(text.format(first=new, then=get))}))] == [
         "loop"
     ]
+
+
+def test_a_property_that_makes_it_stands_for_it() -> None:
+    text = """
+import requests
+class Client:
+    {decorator}
+    def session(self):
+        if self._session is None:
+            self._session = requests.Session()
+        return self._session
+    def close(self):
+        self.session.close()
+        self.other.close()
+"""
+    told = [
+        list(unclosed(Project({"a.py": extract(text.format(decorator=d))}))) for d in ("@property", "@one")
+    ]
+    assert [len(found) for found in told] == [0, 1]

@@ -42,8 +42,17 @@ class Closings:
         own, loose = self._ended
         project = self._project
         related = (*project.mro(cls), *project.subclasses.get(cls, ()))
-        found = {method for place in related for method in own.get((place, attribute), ())}
+        names = {attribute, *self._accessors(cls, attribute)}
+        found = {method for place in related for name in names for method in own.get((place, name), ())}
         return found | {m for path, m in loose.get(attribute, ()) if self._is_near(path, cls.path)}
+
+    def _accessors(self, cls: Place, attribute: str) -> Iterator[str]:
+        """The properties that make what an attribute holds, and so stand for it."""
+        facts = self._project.files[cls.path]
+        for owner, _, _, func in facts.stored:
+            maker = self._project.function(cls.path, func)
+            if owner == f"i:{cls.name}.{attribute}" and maker is not None and maker.kind == "property":
+                yield maker.name
 
     def is_closed(self, cls: Place, attribute: str, resource: Resource) -> bool:
         """Tell whether any code of the project closes that attribute of a class, or hands its closer on."""

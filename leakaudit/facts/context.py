@@ -29,7 +29,7 @@ _EVENT_NAMES = re.compile(
 _START_NAMES = re.compile(
     r"^_{0,2}(init|setup|set_up|configure|config|load|_load|initialize|initialise|start_?up|on_startup|startup|start$|build|bootstrap|install$|main$|create_app|make_app|"
     r"lifespan|ready|includeme|setUp|prepare|populate|parse_args|add_arguments|add_parser|async_setup|discover|from_config|import_|on_load|"
-    r"on_after_|on_init|on_start|on_setup|on_ready|on_register|setup_|init_|load_|opt_|register_builtin|register_default|mount|include_router)"
+    r"on_after_|on_init|on_start|on_setup|on_ready|on_register|setup_|init_|load_|opt_|register_builtin|register_default|mount|include_router|(\w+_)?(lifespan|startup)(_|$))"
 )
 _COMMAND_LINE = re.compile(r"\b(click|typer|cli|cmd|app_cli)\b")
 _COMMANDS = frozenset({"click", "typer", "rich_click", "cyclopts", "asyncclick"})
