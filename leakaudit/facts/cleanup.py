@@ -101,6 +101,8 @@ def grade(project: Project, subject: Subject) -> Cleanup:
     partial = [s for s in direct if not _is_teardown(project, s)]
     if not partial and any(_is_routine(project, s) for s in direct):
         return Cleanup(PAIRED, "emptied by what runs again and again", tuple(direct))
+    if not partial and subject.scope == "c" and any(s.event.owner.startswith("i:") for s in direct):
+        return Cleanup(PAIRED, "emptied whenever an instance ends", tuple(direct))
     if not partial:
         return Cleanup(CLEAR_ONLY, _clear_reason(project, direct[0]), tuple(direct))
     grown = {(s.path, s.event.func) for s in subject.events(Op.GROW)}
@@ -295,7 +297,7 @@ def _is_lazy(project: Project, seen: Seen) -> bool:
     if (
         function is None
         or not _LAZY_READ.match(function.name)
-        or event.flags & Flag.LOOP
+        or event.flags & (Flag.LOOP | Flag.FINALLY)
         or event.op is not Op.SHRINK
     ):
         return False

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
+from itertools import chain
 
 from leakaudit.facts.linked import Place
 from leakaudit.facts.ownership import Resource, closes
@@ -17,11 +19,24 @@ class Closings:
 
     def _ended(self, attribute: str) -> Iterator[tuple[str, Place | None, str]]:
         """Yield (file, class if its instances have the attribute, method) of the methods called on it or passed along."""
-        for path, name in self._project.callers.on_attribute(attribute):
+        called = self._project.callers.on_attribute(attribute)
+        for path, name in chain(called, self._kept.get(attribute, ())):
             owner, _, method = name.rpartition(".")
             cls = owner.partition(":")[2].rpartition(".")[0]
             known = owner.startswith(("i:", "c:")) and self._is_class(path, cls)
             yield path, Place(path, cls) if known else None, method
+
+    @cached_property
+    def _kept(self) -> dict[str, list[tuple[str, str]]]:
+        """The methods of attributes that instances keep to call them later: `self._closer = self.file.close`."""
+        found: dict[str, list[tuple[str, str]]] = {}
+        for path, facts in self._project.files.items():
+            for owner, tags, _, _ in facts.stored:
+                first = tags.partition("|")[0]
+                if owner.startswith("i:") and first.startswith("attr:self."):
+                    name = owner.rpartition(".")[0] + first.removeprefix("attr:self")
+                    found.setdefault(name.rpartition(".")[0].rpartition(".")[2], []).append((path, name))
+        return found
 
     def _is_class(self, path: str, cls: str) -> bool:
         return bool(cls) and self._project.class_at(Place(path, cls)) is not None
@@ -29,11 +44,21 @@ class Closings:
     def methods(self, cls: Place, attribute: str) -> set[str]:
         """Return the methods that are called on an attribute of a class, or passed along, as far as names tell."""
         related = {*self._project.mro(cls), *self._project.subclasses.get(cls, ())}
-        return {
+        found = {
             method
             for path, owner, method in self._ended(attribute)
             if (owner in related if owner is not None else self._is_near(path, cls.path))
         }
+        for accessor in self._accessors(cls, attribute):
+            found.update(method for _, owner, method in self._ended(accessor) if owner in related)
+        return found
+
+    def _accessors(self, cls: Place, attribute: str) -> Iterator[str]:
+        """The properties that make what an attribute holds, and so stand for it."""
+        for owner, _, _, func in self._project.files[cls.path].stored:
+            maker = self._project.function(cls.path, func)
+            if owner == f"i:{cls.name}.{attribute}" and maker is not None and maker.kind == "property":
+                yield maker.name
 
     def is_closed(self, cls: Place, attribute: str, resource: Resource) -> bool:
         """Tell whether any code of the project closes that attribute of a class, or hands its closer on."""

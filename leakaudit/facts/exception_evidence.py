@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from leakaudit.facts.exceptions import Kept, Remembered, Shared
 from leakaudit.facts.linked import Place
+from leakaudit.facts.model import Flag
 from leakaudit.findings import Evidence
 
 if TYPE_CHECKING:
@@ -30,8 +31,7 @@ def of_kept(project: Project, item: Kept) -> Iterator[Evidence]:
     yield Evidence("kept", item.what, f"`{event.value}` holds {WHAT[item.what]} with its traceback", 3)
     yield _lifetime(lifetime)
     yield Evidence("cleanup", cleanup.grade, cleanup.reason, _CLEANUP.get(cleanup.grade, 0))
-    function = project.function(item.seen.path, event.func)
-    if subject.container.kind == "queue" and not (function is not None and function.forever):
+    if subject.container.kind == "queue" and not event.flags & Flag.FOREVER:
         yield Evidence("queue", "handed over", "a consumer takes it out of the queue", -4)
     made = subject.path, subject.container.func
     if subject.container.func >= 0 and made == (item.seen.path, event.func):

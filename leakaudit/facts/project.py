@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -523,9 +524,5 @@ class Project:
 
 def _asked_first(subject: Subject, seen: Seen) -> bool:
     """Whether something goes into a list only when it is not in there yet."""
-    names = (f" in {subject.name}", f" in self.{subject.name}", f" in cls.{subject.name}")
-    return any(
-        (guard.startswith("not ") and guard.endswith(names))
-        or guard.endswith(tuple(f" not{n}" for n in names))
-        for guard in seen.event.guards
-    )
+    asked = re.compile(rf"(^not .*| not) in (\w+\.)*{re.escape(subject.name)}$")
+    return any(asked.search(guard) for guard in seen.event.guards)

@@ -191,7 +191,8 @@ class Expressions(Walker):
         elif attr in CLEAR_METHODS:
             self.event(path, Op.CLEAR, attr, node)
         elif attr in SHRINK_METHODS:
-            self.event(path, Op.SHRINK, attr, node, arguments[0] if arguments else None)
+            keyed = arguments and attr != "popitem"  # what that is given says from which end
+            self.event(path, Op.SHRINK, attr, node, arguments[0] if keyed else None)
         elif attr in QUEUE_TAKE and not arguments:
             self.event(path, Op.SHRINK, attr, node)
         if attr in _READ_METHODS and path:
