@@ -9,6 +9,7 @@ from leakaudit.facts.answers import words
 from leakaudit.facts.expressions import access_path, short_text
 from leakaudit.facts.frame import RawRaise
 from leakaudit.facts.model import Flag, Use
+from leakaudit.facts.walking.base import NOT
 from leakaudit.facts.walking.bindings import Bindings
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
@@ -35,7 +36,7 @@ class Flow(Bindings):
         self.under(Flag.COND, node.body)
         self.guards = guards
         if node.orelse:
-            self._guard(ast.UnaryOp(ast.Not(), node.test))
+            self._guard(ast.UnaryOp(NOT, node.test))
             self.under(Flag.COND, node.orelse)
             self.guards = guards
 
@@ -56,14 +57,16 @@ class Flow(Bindings):
         self._guard(node.test)
         self.under(Flag.LOOP | (Flag.FOREVER if forever else 0), node.body)
         self.guards = guards
-        self.block(node.orelse)
+        if node.orelse:
+            self.block(node.orelse)
 
     def visit_For(self, node: ast.For | ast.AsyncFor) -> None:
         self.use(_iterated(node.iter), Use.ITER)
         self.visit(node.iter)
         self._bind_loop(node.target, node.iter)
         self.under(Flag.LOOP, node.body)
-        self.block(node.orelse)
+        if node.orelse:
+            self.block(node.orelse)
 
     def visit_AsyncFor(self, node: ast.AsyncFor) -> None:
         before = self.flags
@@ -112,8 +115,10 @@ class Flow(Bindings):
                 self.frame.bound.add(handler.name)
                 self.frame.caught |= {handler.name}
             self.under(Flag.EXCEPT, handler.body)
-        self.block(node.orelse)
-        self.under(Flag.FINALLY, node.finalbody)
+        if node.orelse:
+            self.block(node.orelse)
+        if node.finalbody:
+            self.under(Flag.FINALLY, node.finalbody)
 
     visit_TryStar = visit_Try
 
