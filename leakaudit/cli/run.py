@@ -99,6 +99,8 @@ def run(command: Sequence[str], **options: Any) -> int:
             program.release()
         session.keep({"record": "exit", "t": time.monotonic(), "code": program.code})
         _tell(_summary(program, recorder, audited=report is not None))
+        if session.broken:
+            _tell([f"leakaudit: {session.broken}"])
     return program.code or (ExitCode.FINDINGS if report is not None and report.confirmed else ExitCode.CLEAN)
 
 
