@@ -108,6 +108,12 @@ def test_exit_codes(command: tuple[str, ...], expected: int) -> None:
     assert "Traceback" not in err
 
 
+def test_what_is_for_an_audit_needs_one() -> None:
+    code, _, err = run("--duration", "5s", "--", "true")
+    assert code == 2
+    assert "--duration is for an audit" in err
+
+
 def test_options_of_the_program_are_its_own() -> None:
     code, out, _ = run("echo", "--audit", "-o", "x", "--", "y")
     assert (code, out) == (0, "--audit -o x -- y\n")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -197,6 +199,13 @@ def test_a_hook_may_have_nothing_to_scan() -> None:
     result = scan("app.txt", "--force-exclude")
     assert (result.exit_code, result.output) == (0, "")
     assert json.loads(scan("app.txt", "--force-exclude", "--format", "json").stdout)["findings"] == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are bytes on Linux only")
+def test_a_file_may_have_a_name_that_is_no_text(project: Path) -> None:
+    os.rename(os.fsencode(project / "app.py"), os.fsencode(project) + b"/\xff.py")
+    for _ in range(2):
+        assert scan().exit_code == 1
 
 
 def test_force_exclude_is_for_hooks(project: Path) -> None:

@@ -76,7 +76,7 @@ def _judge(
     if len(points) < LEAST_SAMPLES:
         return (
             Course.UNCLEAR,
-            f"{len(points)} samples, {LEAST_SAMPLES} are needed",
+            f"{len(points)} sample{'s' * (len(points) != 1)}, {LEAST_SAMPLES} are needed",
             _more(points, LEAST_SAMPLES),
         )
     values = [count for _, count in points]
