@@ -11,7 +11,7 @@ from leakaudit.facts.model import Holding
 
 
 def held(body: str, header: str = "def f(path, other):") -> tuple[Holding, ...]:
-    text = f"import contextlib, socket\n{header}\n" + textwrap.indent(textwrap.dedent(body), "    ")
+    text = f"import contextlib, io, socket\n{header}\n" + textwrap.indent(textwrap.dedent(body), "    ")
     return extract(text).holdings
 
 
@@ -46,6 +46,8 @@ CLOSED = {
     "its socket is closed": "x = Connection(path)\nif other:\n    x.close_socket()\n    return None\nx.close()",
     "what it was made of is closed": "x = Connection(path)\nif other:\n    path.close()\n    return None\nx.close()",
     "a part of it keeps it": "x = open(path)\ny = x[other]\nreturn y",
+    "its file is handed on": "x = socket.socket()\ny = x.makefile()\nreturn y",
+    "one of two kinds of buffer": "if other:\n    x = io.BytesIO()\nelse:\n    x = open(path)\ntry:\n    x.write(path)\nfinally:\n    if path:\n        x.close()",
     "raised before it is made": "try:\n    if other:\n        raise ValueError(path)\n    x = open(path)\nexcept OSError:\n    raise\nx.close()",
     "not made after all": "x = open(path) if path else None\nif x is None:\n    return None\nx.close()",
 }
