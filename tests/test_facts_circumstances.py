@@ -239,3 +239,12 @@ def test_a_list_of_its_own_in_another_branch_is_not_the_entry() -> None:
 def test_a_command_of_a_command_line_is_no_event() -> None:
     text = "from app import {0}\nseen = []\n@{0}.command()\ndef licence(key):\n    seen.append(key)\n"
     assert score(text.format("admin"), "seen") < score(text.format("bot"), "seen")
+
+
+def test_what_an_event_replaces_does_not_last() -> None:
+    prompt = "class Prompt:\n    def __init__(self):\n        self.choices = []\n    def {0}(self, text):\n        self.choices.append(text)\n"
+    plugin = "class PluginServer:\n    def {}(self, event):\n        self.prompt = Prompt()\n    def serve_forever(self): ...\n"
+    text = prompt.format("handle_choice")
+    assert score(text + plugin.format("handle_event"), "choices") < score(
+        text + plugin.format("__init__"), "choices"
+    )
