@@ -248,3 +248,21 @@ def test_what_an_event_replaces_does_not_last() -> None:
     assert score(text + plugin.format("handle_event"), "choices") < score(
         text + plugin.format("__init__"), "choices"
     )
+
+
+def test_a_function_that_is_given_it_takes_entries_out() -> None:
+    rest = "    def finish(self, request):\n        settle(self.jobs, request.job_id)\n"
+    settle = "\ndef settle(jobs, job_id):\n    {}\n"
+    text = CLASS.format(key="request.job_id", rest=rest)
+    assert score(text + settle.format("del jobs[job_id]"), "jobs") == -99
+    assert score(text + settle.format("jobs[job_id].settle()"), "jobs") >= MEDIUM
+
+
+def test_what_leaves_a_waiting_room_goes_somewhere() -> None:
+    rest = "        self.{0}[request.job_id] = 1\n\n    def finish(self, request):\n        self.{0}.pop(request.job_id)\n"
+    text = CLASS.replace("[{key}] = request\n\n", "[{key}] = request\n").replace(
+        "{{}}", "{{}}\n        self.{other} = {{}}"
+    )
+    names = ("pending_jobs", "active_jobs")
+    told = [score(text.format(key="request.job_id", other=n, rest=rest.format(n)), "jobs") for n in names]
+    assert told[0] == told[1] - 3

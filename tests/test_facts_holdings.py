@@ -32,6 +32,7 @@ CLOSED = {
     "only when it was made": "x = None\ntry:\n    x = open(path)\n    x.read()\nfinally:\n    if x is not None:\n        x.close()",
     "only when it is his": "x = other\nif other is None:\n    x = open(path)\ntry:\n    x.read()\nfinally:\n    if other is None:\n        x.close()",
     "closed and raised again": "x = open(path)\ntry:\n    other.go()\nexcept OSError:\n    x.close()\n    raise\nx.close()",
+    "nothing can raise or log": "x = open(path)\nself._log(path)\nx.close()",
     "nothing can raise": "x = open(path)\nn = len(path)\nx.close()",
     "risk is swallowed": "x = open(path)\nwith contextlib.suppress(OSError):\n    other.go()\nx.close()",
     "closed in the loop": "while True:\n    x = open(path)\n    x.close()",

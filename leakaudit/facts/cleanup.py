@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from leakaudit.facts.answers import words
 from leakaudit.facts.linked import Seen, Subject
 from leakaudit.facts.model import Event, Flag, Op
 
@@ -42,6 +43,8 @@ _MAKING = re.compile(
 )
 #: Names of keys that say nothing of what they name.
 _ANY_KEY = frozenset({"id", "key", "name", "k", "i", "x", "item"})
+#: Words in the names of what only holds an entry until it is settled: that it leaves there says nothing.
+_WAITING = frozenset({"pending", "progress", "inflight", "incoming", "temporary", "tmp"})
 _LAZY_READ = re.compile(
     r"^_*(get|__getitem__|lookup|fetch|read|load|peek|__contains__|is_\w+|has|check|find|exists)(_|$)"
 )
@@ -205,7 +208,8 @@ def sibling(project: Project, subject: Subject, key: str) -> Seen | None:
     if not key or key in _ANY_KEY:
         return None
     for seen in project.removals_by_key.get((subject.path, subject.scope, subject.cls, key), ()):
-        if seen.event.owner.rpartition(".")[2] != subject.name:
+        other = seen.event.owner.rpartition(".")[2]
+        if other != subject.name and not _WAITING & set(words(other)):
             return seen
     return None
 
