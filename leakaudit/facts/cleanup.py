@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from leakaudit.facts.answers import words
 from leakaudit.facts.linked import Seen, Subject
 from leakaudit.facts.model import Event, Flag, Op
 
@@ -40,6 +41,10 @@ _ASKED = re.compile(
 _MAKING = re.compile(
     r"^_*(__\w+__|init|setup|set_up|start|open|connect|configure|create|build|prepare|load|run|main|serve|on_start|async_setup|async_added|async_init|register|install|enable|initialize|makeConnection)"
 )
+#: Names of keys that say nothing of what they name.
+_ANY_KEY = frozenset({"id", "key", "name", "k", "i", "x", "item"})
+#: Words in the names of what only holds an entry until it is settled: that it leaves there says nothing.
+_WAITING = frozenset({"pending", "progress", "inflight", "incoming", "temporary", "tmp"})
 _LAZY_READ = re.compile(
     r"^_*(get|__getitem__|lookup|fetch|read|load|peek|__contains__|is_\w+|has|check|find|exists)(_|$)"
 )
@@ -200,10 +205,11 @@ def success_only(project: Project, subject: Subject, removals: list[Seen]) -> bo
 
 def sibling(project: Project, subject: Subject, key: str) -> Seen | None:
     """Return the removal of the same key from a container beside this one, if there is one."""
-    if not key:
+    if not key or key in _ANY_KEY:
         return None
     for seen in project.removals_by_key.get((subject.path, subject.scope, subject.cls, key), ()):
-        if seen.event.owner.rpartition(".")[2] != subject.name:
+        other = seen.event.owner.rpartition(".")[2]
+        if other != subject.name and not _WAITING & set(words(other)):
             return seen
     return None
 
@@ -254,8 +260,8 @@ def _is_teardown(project: Project, seen: Seen) -> bool:
     if (
         seen.event.op is Op.SHRINK
         and seen.event.method in ("pop", "del", "remove", "discard")
-        and not seen.event.flags & Flag.LOOP
         and seen.event.key
+        and (not seen.event.flags & Flag.LOOP or _is_told(seen.event))
     ):
         return False
     function = project.function(seen.path, seen.event.func)
@@ -266,6 +272,13 @@ def _is_teardown(project: Project, seen: Seen) -> bool:
             return True
         function = project.function(seen.path, function.parent)
     return False
+
+
+def _is_told(event: Event) -> bool:
+    """Whether a loop takes out what something else names, and not all that there is."""
+    name = event.owner.rpartition(".")[2].rpartition(":")[2]
+    looped = [tag for tag in event.key_origins if tag.startswith("loop:")]
+    return bool(looped) and not any(re.search(rf"\b{re.escape(name)}\b", tag) for tag in looped)
 
 
 def _is_routine(project: Project, seen: Seen) -> bool:

@@ -247,6 +247,8 @@ class Effects:
             self._now.closes = True
             return
         self.uses.append(name)
+        if name == "makefile" and role.startswith("name:"):
+            self._adopt(role)  # a socket stays open as long as the files made of it
         if role == "return" and name not in READS:
             self._now.gives = True  # what it made of itself is the caller's, and may need it
         for argument in arguments:

@@ -64,6 +64,9 @@ class Frame(msgspec.Struct, eq=False, gc=False):
     globals: frozenset[str] = frozenset()
     nonlocals: frozenset[str] = frozenset()
     aliases: dict[str, str] = {}
+    several: dict[
+        str, tuple[str, ...]
+    ] = {}  # loop variable -> the containers that it stands for, one after another
     definitions: dict[str, list[ast.AST]] = {}
     loops: dict[str, ast.AST] = {}  # loop variable -> what is iterated
     caught: frozenset[str] = frozenset()  # names bound by `except ... as`

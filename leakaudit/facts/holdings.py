@@ -92,7 +92,12 @@ def _judge(
     function: ast.AST,
     imports: dict[str, str],
 ) -> Holding | None:
-    own = frozenset(path for path, *_ in frame.containers if path.isidentifier())
+    own = frozenset(
+        path
+        for path, value, *_ in frame.containers
+        if path.isidentifier()
+        and not (path in names and isinstance(value, ast.Call))  # a buffer, in another branch
+    )
     for lent in (False, True):
         effects = Effects({*names}, maker, lent, own)
         paths = Paths(effects)

@@ -129,7 +129,7 @@ def sites(project: Project, subject: Subject) -> Iterator[Seen]:
             continue
         if event.depth and event.method in ("[]=", "[]+=", "+="):
             continue
-        if event.depth and subject.container.kind in _SEQUENCES:
+        if event.depth and subject.container.kind in (*_SEQUENCES, "set"):
             continue
         yield seen
 

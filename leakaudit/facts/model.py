@@ -87,6 +87,7 @@ class Function(msgspec.Struct, frozen=True, array_like=True, gc=False):
     column: int = 1
     loop_calls: tuple[str, ...] = ()  # those of `calls` that are made inside a loop without end
     endless: bool = False  # runs `while True` without a way out, at its own pace
+    empties: tuple[str, ...] = ()  # parameters that it takes entries out of
 
     @property
     def name(self) -> str:

@@ -481,7 +481,29 @@ class Project:
                         for tag in argument.split("|")[:2]:
                             if tag.startswith("attr:self."):
                                 found[path, tag.removeprefix("attr:self.")] = name
+                for attribute in self._emptied(path, call):
+                    found[path, attribute] = name
         return found
+
+    def _emptied(self, path: str, call: Call) -> Iterator[str]:
+        """The attributes that a call hands to a parameter which the callee takes entries out of."""
+        given = [*enumerate(call.args), *call.keywords]
+        given = [
+            (at, tag.rpartition(".")[2])
+            for at, tags in given
+            for tag in tags.split("|")[:2]
+            if tag.startswith("attr:self.")
+        ]
+        target = self.callee(call.callee, path, call.func) if given else None
+        function = self.function(*target) if target is not None else None
+        if function is None or not function.empties:
+            return
+        names = [p.name for p in function.params if not p.name.startswith("*")]
+        names = names[1:] if function.cls and function.kind != "static" else names
+        for at, attribute in given:
+            name = names[at] if isinstance(at, int) and at < len(names) else at
+            if name in function.empties:
+                yield attribute
 
     @cached_property
     def ended_attributes(self) -> set[str]:
