@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections import OrderedDict, defaultdict
@@ -25,7 +26,7 @@ from runtime_target import (
 )
 
 from leakaudit.runtime import agent, census
-from leakaudit.runtime.census_child import nameless, paths
+from leakaudit.runtime.census_child import named_growth, nameless, paths, unlisted
 from leakaudit.runtime.census_child import retained as child
 from leakaudit.runtime.census_child.clock import Clock
 from leakaudit.runtime.census_child.library import library as functions
@@ -250,7 +251,22 @@ def test_local_variables_of_an_asynchronous_generator_have_names():
 def test_local_variables_of_running_functions_have_names():
     results = list(range(7))
     frame = sys._getframe()
-    assert survey([], running=[frame]).rows[f"{__name__}:{frame.f_code.co_name}:results"][0] == len(results)
+    found = {(owner, name): value for owner, name, value in unlisted.unlisted([], [frame])}
+    assert found[f"{__name__}:{frame.f_code.co_name}", "results"] is results
+
+
+def test_functions_that_are_called_at_a_fork_have_a_name():
+    def bell():
+        return None
+
+    os.register_at_fork(after_in_child=bell)
+    (found,) = (item for item in unlisted.at_fork(gc.get_objects()) if bell in item)
+    assert found.pop() is bell
+
+
+def test_a_class_is_declared_where_its_functions_are_written(monkeypatch):
+    monkeypatch.setattr(Found, "__module__", "shop")
+    assert set(named_growth.modules_of(Found)) == {"shop", __name__}
 
 
 def test_a_chain_of_like_objects_is_told_in_one_step():

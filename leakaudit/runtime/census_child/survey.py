@@ -218,10 +218,11 @@ def may_hold(value: Any) -> bool:
     return library["container"](kind) is not None or kind.__name__ == "_lru_cache_wrapper"
 
 
-def survey(objects: Iterable[Any], wanted: Collection[str] = (), running: Iterable[FrameType] = ()) -> Survey:
-    """Look at all objects that the collector knows, at the functions that are running, and at what they name."""
+def survey(
+    objects: Iterable[Any], others: Iterable[tuple[str, str, Any]] = (), wanted: Collection[str] = ()
+) -> Survey:
+    """Look at all objects that the collector knows, at what they name, and at (owner, name, value) of others."""
     done = Survey(wanted)
     done.take(objects)
-    for frame in running:
-        done.note(frame_names(frame))
+    done.note(others)
     return done
