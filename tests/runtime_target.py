@@ -17,7 +17,9 @@ from leakaudit.runtime.channel import open_channel
 from leakaudit.runtime.link import equip
 from leakaudit.runtime.payload import payload
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
+#: A copy of a target gives way to whoever works: on a machine at work that takes its time.
+COPY_PATIENCE_S = 300.0
 
 
 def interpreters():
@@ -122,10 +124,10 @@ def as_line(number, item):
     }
 
 
-def hear(opened, *kinds):
+def hear(opened, *kinds, patience_s=PATIENCE_S):
     """Wait for a record of one of these kinds (or of a failure) and return it; earlier ones are dropped."""
 
     def last():
         return next((r for r in opened.read() if r["record"] in (*kinds, "failed")), None)
 
-    return wait_until(last)
+    return wait_until(last, patience_s)

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 from runtime_target import (
-    PATIENCE_S,
+    COPY_PATIENCE_S,
     SERVE,
     as_line,
     ask,
@@ -343,8 +343,9 @@ def test_a_busy_target_is_copied_again_and_again(tmp_path, version):
         for name, content in census.tools().items():
             opened.put(name, content)
         for number in range(5):
-            opened.send(do="census", id=str(number), cpu_s=PATIENCE_S, light=number < 4, grew=[], most=10**7)
-            assert hear(opened, "census").get("done"), number
+            command = {"id": str(number), "cpu_s": COPY_PATIENCE_S, "light": number < 4}
+            opened.send(do="census", **command, grew=[], most=10**7)
+            assert hear(opened, "census", patience_s=COPY_PATIENCE_S).get("done"), number
             result = opened.fetch(f"census-{number}.json")
             assert result["counts"]["0"][:3] == [1, 20000, 20000]
         assert result["containers"]["0"]["retained"] > 20000 * 5 * 8
