@@ -133,7 +133,8 @@ class BoundMethodRegistered(Rule):
         context = project.contexts.of_function(item.path, item.call.func)
         weight = _CONTEXT.get(context.value, 0)
         if item.function.name in ("__init__", "__new__", "__post_init__"):
-            made = context.value in ("per-event", "likely-event") and not context.reason.startswith("passed")
+            guessed = context.reason.startswith("passed") or context.reason.endswith("is a coroutine")
+            made = context.value in ("per-event", "likely-event") and not guessed
             weight = _CONSTRUCT.get(life.value, 0) + (1 if made else min(weight, 0))
         yield Evidence("context", context.value, context.reason, weight)
         if ("weak", "const:False") in item.call.keywords:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _LIFETIME = {"process": -3, "long": -2}
 _CONTEXT = {"per-event": 1, "likely-event": 1, "called": 1, "start-up": -3, "import": -8, "addition": -1}
 _ONCE = re.compile(r"^_*(async_)?(serve|run|main|start|setup|set_up|install|init|create|build|register)(_|$)")
-_BASE = {"opaque": 2, "container": 4, "context": 2}
+_BASE = {"opaque": 2, "container": 4, "context": 2, "pair": 0}
 
 
 class ReferenceCycle(Rule):
@@ -101,7 +101,7 @@ class ReferenceCycle(Rule):
                 "or hold one side weakly: `weakref.ref`, `weakref.proxy`, `weakref.WeakMethod`",
             ),
             probe=Probe(ProbeKind.TYPE_COUNT, module, link.path, link.holder, "", (f"{module}.{kind}",)),
-            cap=Confidence.HIGH if link.kind == "container" else Confidence.MEDIUM,
+            cap=Confidence.MEDIUM,
         )
 
     def _evidence(self, project: Project, link: Link) -> Iterator[Evidence]:

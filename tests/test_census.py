@@ -25,10 +25,11 @@ from runtime_target import (
 )
 
 from leakaudit.runtime import agent, census
-from leakaudit.runtime.census_child import nameless
+from leakaudit.runtime.census_child import nameless, paths
 from leakaudit.runtime.census_child import retained as child
 from leakaudit.runtime.census_child.clock import Clock
 from leakaudit.runtime.census_child.library import library as functions
+from leakaudit.runtime.census_child.survey import survey
 from leakaudit.runtime.census_child.walk import PART
 
 MIB = 2**20
@@ -219,6 +220,57 @@ def test_growing_containers_without_a_name_are_found():
     held.extend(range(50))
     assert [(id(obj), was) for obj, was in nameless.anonymous(before, frozenset())] == [(id(held), 100)]
     assert nameless.anonymous(before, frozenset({id(held)})) == []
+
+
+def numbers():
+    seen = []
+    while True:
+        seen.append((yield))
+
+
+async def stream():
+    buffer = [1, 2]
+    yield buffer
+
+
+def test_local_variables_of_a_generator_have_names():
+    suspended = numbers()
+    next(suspended)
+    suspended.send(7)
+    assert survey([suspended]).rows[f"{__name__}:numbers:seen"][:2] == [1, 1]
+
+
+def test_local_variables_of_an_asynchronous_generator_have_names():
+    suspended = stream()
+    with pytest.raises(StopIteration):
+        suspended.asend(None).send(None)
+    assert survey([suspended]).rows[f"{__name__}:stream:buffer"][:2] == [2, 1]
+
+
+def test_local_variables_of_running_functions_have_names():
+    results = list(range(7))
+    frame = sys._getframe()
+    assert survey([], running=[frame]).rows[f"{__name__}:{frame.f_code.co_name}:results"][0] == len(results)
+
+
+def test_a_chain_of_like_objects_is_told_in_one_step():
+    def step(text):
+        return {"text": text, "module": "m", "owner": "Node", "name": "next"}
+
+    told = list(paths.shortened([step("m.head"), *[step("Node.next")] * 900, step("Node.value")]))
+    assert [item["text"] for item in told] == ["m.head", "Node.next (900 times)", "Node.value"]
+    assert told[1]["name"] == "next"
+
+
+def test_a_program_that_shadows_the_standard_library_is_copied_too(tmp_path):
+    (tmp_path / "linecache.py").write_text("raise RuntimeError('not the one')\n")
+    with running(SERVE, tmp_path) as process, channel() as opened:
+        ask(process, f"({starter(opened)})")
+        opened.put_lines("probes.jsonl", [])
+        for name, content in census.tools().items():
+            opened.put(name, content)
+        opened.send(do="census", id="first", cpu_s=PATIENCE_S, light=False, grew=[], most=10**7)
+        assert hear(opened, "census").get("done"), opened.fetch("census-error.json")
 
 
 def test_refusal_by_the_pause_that_copying_costs():

@@ -41,6 +41,12 @@ CLOSED = {
     "collected and closed": "xs = []\nfor p in path:\n    x = open(p)\n    xs.append(x)\nfor one in xs:\n    one.close()",
     "lent to a child": "x = open(path)\ntry:\n    run(['ls'], stdout=x)\nfinally:\n    x.close()",
     "early return before it is made": "if not path:\n    return None\nx = open(path)\nx.close()",
+    "only questions and settings before": "x = socket.socket()\nif other.has_port():\n    set_options(x.fileno())\nother.sock = x",
+    "its base is made first": "x = open(path)\nsuper().__init__(path)\nother.file = x",
+    "its socket is closed": "x = Connection(path)\nif other:\n    x.close_socket()\n    return None\nx.close()",
+    "what it was made of is closed": "x = Connection(path)\nif other:\n    path.close()\n    return None\nx.close()",
+    "a part of it keeps it": "x = open(path)\ny = x[other]\nreturn y",
+    "raised before it is made": "try:\n    if other:\n        raise ValueError(path)\n    x = open(path)\nexcept OSError:\n    raise\nx.close()",
     "not made after all": "x = open(path) if path else None\nif x is None:\n    return None\nx.close()",
 }
 
@@ -68,6 +74,12 @@ OPEN = {
         "raise",
         5,
     ),
+    "what else it was given is closed": (
+        "x = Connection(path)\nif other:\n    other.close()\n    return None\nx.close()",
+        "return",
+        6,
+    ),
+    "a slice of it keeps nothing": ("x = open(path)\ny = x[1:]\nreturn y", "return", 5),
     "yield": ("x = open(path)\nyield 1\nx.close()", "raise", 4),
     "collected, one fails": (
         (

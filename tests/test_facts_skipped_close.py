@@ -85,6 +85,7 @@ async def handshake(protocol):
             [],
         ),
         ("await protocol.hello()", "except Exception", "protocol.count()", "raise", []),
+        ("await protocol.hello()", "except Exception", "protocol.close_callback()", "raise", []),
         ("await protocol.hello()", "except Exception", "protocol.abort()", "return", []),
         ("protocol.hello()", "except Exception", "protocol.abort()", "raise", []),
     ],

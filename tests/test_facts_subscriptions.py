@@ -145,3 +145,10 @@ class View:
 def test_slots_and_once(call: str, replaces: bool, once: bool) -> None:
     (item,) = in_class(call)
     assert (bool(item.replaces), bool(item.once)) == (replaces, once)
+
+
+def test_a_dispatch_uid_is_registered_once() -> None:
+    text = "from celery import signals\ndef handle_start(client):\n    signals.started.connect(lambda: client, {})\n"
+    strong, named = "weak=False", "weak=False, dispatch_uid='stop'"
+    told = [bool(s.replaces) for how in (strong, named) for s in found(text.format(how))]
+    assert told == [False, True]

@@ -151,6 +151,19 @@ def test_mistakes_are_told_with_a_remedy(arguments, cause, remedy):
     assert "Traceback" not in done.stderr
 
 
+def test_a_recording_is_not_overwritten_and_a_full_disk_ends_it_alone(tmp_path):
+    out = tmp_path / "out.jsonl"
+    out.write_text("precious")
+    with program(tmp_path, "idle", IDLE) as child:
+        done = monitor(child.pid, "--for", "200ms", "-o", out, "--no-config")
+        assert (done.returncode, out.read_text()) == (2, "precious")
+        assert "exists already" in done.stderr
+        done = monitor(child.pid, "--for", "200ms", "-o", "/dev/full", "--no-config")
+    assert done.returncode == 0
+    assert "RSS" in done.stdout
+    assert "/dev/full could not be written to its end: No space left on device" in done.stderr
+
+
 def test_a_process_that_is_gone_is_said_to_be(tmp_path):
     with program(tmp_path, "gone", IDLE) as child:
         pass

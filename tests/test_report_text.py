@@ -77,6 +77,11 @@ def test_audited_text_cannot_drive_the_terminal() -> None:
     assert not {"\x1b", "\x07", "\u202e"} & set(TEXT.render(audit, VIEW))
 
 
+def test_a_file_name_cannot_make_up_a_line() -> None:
+    finding = replace(LISTENERS, location=Location("a\nb.py", 1), related=())
+    assert "a\N{REPLACEMENT CHARACTER}b.py:1:1" in TEXT.render(replace(SCAN, findings=(finding,)), VIEW)
+
+
 def test_a_suppressed_finding_that_is_confirmed_says_so() -> None:
     text = TEXT.render(
         replace(RUNTIME, findings=(replace(RUNTIME.findings[1], suppressed=SILENCED.suppressed),)), VIEW

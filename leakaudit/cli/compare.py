@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from leakaudit.cli.exitcodes import ExitCode
+from leakaudit.cli.output import writable
 from leakaudit.cli.params import DURATION
 from leakaudit.cli.progress import Progress
 from leakaudit.errors import UsageError
@@ -99,7 +100,9 @@ class Request:
     metavar="DIR",
     help="Keep the recordings in DIR, and run only what is not there yet.",
 )
-@click.option("--picture", metavar="FILE", help="Draw the curves: FILE.svg, .png, .pdf, or .html.")
+@click.option(
+    "--picture", callback=writable, metavar="FILE", help="Draw the curves: FILE.svg, .png, .pdf, or .html."
+)
 @click.option("--title", default="", help="The picture's title.")
 @click.option(
     "--format",

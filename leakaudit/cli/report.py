@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from leakaudit.cli.exitcodes import ExitCode
-from leakaudit.cli.output import emit, format_option, output_option
+from leakaudit.cli.output import emit, format_option, output_option, writable
 from leakaudit.errors import UsageError
 
 
@@ -15,7 +15,11 @@ from leakaudit.errors import UsageError
 @click.argument("sessions", nargs=-1, required=True, type=click.Path(), metavar="SESSION...")
 @click.option("--before", type=click.Path(), metavar="SESSION", help="Say what changed since this one.")
 @click.option(
-    "--html", type=click.Path(dir_okay=False), metavar="FILE", help="Short for --format html -o FILE."
+    "--html",
+    type=click.Path(dir_okay=False),
+    callback=writable,
+    metavar="FILE",
+    help="Short for --format html -o FILE.",
 )
 @format_option
 @output_option

@@ -160,7 +160,8 @@ def emptied(project: Project, name: str) -> Caller | None:
     known: dict[str, Caller] | None = project.__dict__.get("_emptied")
     if known is None:
         known = project.__dict__["_emptied"] = {}
-        for path, facts in project.files.items():
+        for path in project.callers.files_with("cache_clear"):
+            facts = project.files[path]
             for index, calls in (
                 (-1, facts.module_calls),
                 *((i, f.calls) for i, f in enumerate(facts.functions)),

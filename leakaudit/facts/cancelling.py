@@ -12,6 +12,8 @@ from leakaudit.facts.model import Skipped
 from leakaudit.facts.resources import CLOSERS, CLOSING_WORDS
 
 _BROADER = frozenset("BaseException CancelledError".split())
+#: Last words of what only tells of an end: `close_callback(error)`.
+_TELLING = frozenset("callback callbacks error errors event events".split())
 _AWAITS = (ast.Await, ast.AsyncWith, ast.AsyncFor)
 
 
@@ -61,4 +63,5 @@ def _calls(body: list[ast.stmt]) -> Iterator[ast.Call]:
 
 def _ends(call: ast.Call) -> bool:
     name = dotted(call.func).rpartition(".")[2]
-    return name in CLOSERS or bool(set(words(name)) & CLOSING_WORDS)
+    parts = words(name)
+    return name in CLOSERS or (bool(set(parts) & CLOSING_WORDS) and parts[-1] not in _TELLING)

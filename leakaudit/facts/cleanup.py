@@ -101,6 +101,8 @@ def grade(project: Project, subject: Subject) -> Cleanup:
     partial = [s for s in direct if not _is_teardown(project, s)]
     if not partial and any(_is_routine(project, s) for s in direct):
         return Cleanup(PAIRED, "emptied by what runs again and again", tuple(direct))
+    if not partial and subject.scope == "c" and any(s.event.owner.startswith("i:") for s in direct):
+        return Cleanup(PAIRED, "emptied whenever an instance ends", tuple(direct))
     if not partial:
         return Cleanup(CLEAR_ONLY, _clear_reason(project, direct[0]), tuple(direct))
     grown = {(s.path, s.event.func) for s in subject.events(Op.GROW)}
@@ -268,7 +270,7 @@ def _is_teardown(project: Project, seen: Seen) -> bool:
 
 def _is_routine(project: Project, seen: Seen) -> bool:
     """Whether what empties it all at once is called from a loop without end: that is no end of its owner."""
-    callers = project.callers.get((seen.path, seen.event.func), ())
+    callers = project.callers.of(seen.path, seen.event.func)
     return any(caller.looped for caller in callers)
 
 
@@ -286,7 +288,7 @@ def _is_uncalled(project: Project, seen: Seen) -> bool:
         or function.decorators
     ):
         return False
-    return function.name not in project.named_functions and function.parent < 0
+    return function.parent < 0 and not project.is_named(function.name)
 
 
 def _is_lazy(project: Project, seen: Seen) -> bool:
@@ -295,7 +297,7 @@ def _is_lazy(project: Project, seen: Seen) -> bool:
     if (
         function is None
         or not _LAZY_READ.match(function.name)
-        or event.flags & Flag.LOOP
+        or event.flags & (Flag.LOOP | Flag.FINALLY)
         or event.op is not Op.SHRINK
     ):
         return False

@@ -20,6 +20,11 @@ def is_closer(name: str) -> bool:
     return name in CLOSERS or bool(set(words(name)) & CLOSING_WORDS)
 
 
+def is_ending(name: str) -> bool:
+    """Tell by its name whether a method ends its object, or the part of it that has to be ended: `close_socket`."""
+    return name in CLOSERS or bool({"close", "aclose", "shutdown"} & set(words(name)[:1]))
+
+
 def is_logger(func: ast.expr) -> bool:
     """Tell by its names whether a callee is a logger's method, which does not raise."""
     root = func

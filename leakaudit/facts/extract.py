@@ -14,6 +14,7 @@ from leakaudit.errors import SourceError
 from leakaudit.facts.cancelling import skipped_by_cancel
 from leakaudit.facts.expressions import annotation_text, dotted, position, type_name
 from leakaudit.facts.frame import Frame, imported, owner_of, scope_of
+from leakaudit.facts.frame_cycles import frame_cycles
 from leakaudit.facts.graphs import kept_graphs
 from leakaudit.facts.holdings import holdings
 from leakaudit.facts.model import Event, FileFacts
@@ -104,6 +105,7 @@ class _Resolution(Definitions):
             races=tuple(races(self.walk.functions, self.imports)),
             holdings=tuple(holdings(self.walk.functions, self.imports)),
             skipped=tuple(skipped_by_cancel(self.walk.functions, self.imports)),
+            frame_cycles=tuple(frame_cycles(self.walk.functions)),
             graphs=tuple(kept_graphs(self._bodies(), self.imports)),
         )
 

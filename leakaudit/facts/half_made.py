@@ -28,8 +28,8 @@ _PLAIN = frozenset(
         "child process",
     )
 )
-#: What often has nothing open before it is used, where only its name tells what it is.
-_UNSURE = _PLAIN | {"session", "client", "transport"}
+#: What is sure to have something open from its beginning, where only its class tells what it is.
+_AT_WORK = frozenset("connection connector pool channel executor resolver selector poller socketpair".split())
 
 
 def unclosed(project: Project) -> Iterator[Unclosed]:
@@ -45,7 +45,7 @@ def unclosed(project: Project) -> Iterator[Unclosed]:
             later = [at for at in raises[func] if at[0] > line]
             made = stored_as(project, path, func, origins, closeables.made) if later else None
             guessed = made is not None and stored_as(project, path, func, origins) is None
-            if made is None or made[0].kind in (_UNSURE if guessed else _PLAIN):
+            if made is None or made[0].kind in _PLAIN or (guessed and made[0].kind not in _AT_WORK):
                 continue
             cls, _, attribute = owner[2:].rpartition(".")
             known = _guards_of(facts, func, line)

@@ -139,6 +139,13 @@ class Lifetimes:
             return Answer(
                 "likely-long", f"`{name}` is named like something that a process keeps", place.path, cls.line
             )
+        if {"__next__", "__anext__"} & methods:
+            return Answer(
+                "likely-short",
+                f"`{name}` is an iterator: it ends with what it runs over",
+                place.path,
+                cls.line,
+            )
         if answers and any(a.value in ("short", "likely-short") for a in answers):
             return Answer("likely-short", answers[0].reason, answers[0].path, answers[0].line)
         if not answers:

@@ -256,6 +256,16 @@ class Skipped(msgspec.Struct, frozen=True, array_like=True, gc=False):
     text: str
 
 
+class FrameCycle(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A local that holds an exception which its own frame has caught. `how` is "future", or "list" where it is raised of."""
+
+    name: str
+    line: int
+    column: int
+    func: int
+    how: str
+
+
 class FileFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """All that pass 1 keeps of a file."""
 
@@ -282,6 +292,7 @@ class FileFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     graphs: tuple[GraphKept, ...] = ()
     holdings: tuple[Holding, ...] = ()
     skipped: tuple[Skipped, ...] = ()
+    frame_cycles: tuple[FrameCycle, ...] = ()
 
     def called_names(self) -> set[str]:
         """Return the names of all that the functions of the file call or pass along."""

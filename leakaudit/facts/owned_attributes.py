@@ -77,8 +77,18 @@ def _stored(project: Project) -> Iterator[_Owned]:
                 continue
             known = stored_as(project, path, func, origins)
             made = known or stored_as(project, path, func, origins, closeables.made)
+            if made is not None and made[0].kind == "event loop" and _falls_back(project, path, line, func):
+                continue
             if made is not None and made[0].kind != CHILD:
                 yield _Owned(cls, attribute, path, func, line, *made, named=known is None)
+
+
+def _falls_back(project: Project, path: str, line: int, func: int) -> bool:
+    """Whether it is made only where there was none to take: `except RuntimeError: loop = new_event_loop()`."""
+    return any(
+        path == at and call.line == line and call.func == func and call.flags & Flag.EXCEPT
+        for at, call in project.calls("new_event_loop")
+    )
 
 
 def _defaults(project: Project) -> Iterator[_Owned]:

@@ -16,6 +16,9 @@ from leakaudit.findings import Evidence, Location, Related
 _CONTEXT = {"per-event": 2, "likely-event": 1, "passed": 1, "registrar": -2, "start-up": -3, "import": -8}
 _ONCE = frozenset("main _main amain cli run_app".split())
 _MANY = 3
+#: What holds nothing before it is used, and what is no use of it.
+_EMPTY = frozenset({"session", "pool", "client", "exit stack"})
+_SETTINGS = frozenset({"mount", "update", "add", "append"})
 _TRANSPORTS = frozenset("transport connector connection_pool http_client".split())
 _THINGS = frozenset("connection conn client session socket sock pool channel executor".split())
 
@@ -88,7 +91,7 @@ def _borrows(project: Project, path: str, holding: Holding, text: str) -> bool:
     for owner, origins, _, index in project.files[target[0]].stored:
         if (
             index == target[1]
-            and owner.startswith(("i:", "c:", "m:"))
+            and (owner.startswith(("i:", "c:", "m:")) or "." in owner)
             and any(f"param:{name}:" in origins for name in names)
         ):
             return False
@@ -117,6 +120,8 @@ def _unclosed(project: Project, path: str, holding: Holding, resource: Resource)
         *_risk(holding),
         *_late(project, path, holding, function),
     ]
+    if _is_unused(holding, resource):
+        evidence.append(Evidence("use", "none yet", f"nothing was sent through `{holding.name}` yet", -3))
     shared = _shares(project, path, holding)
     if shared:
         evidence.append(
@@ -146,6 +151,12 @@ def _unclosed(project: Project, path: str, holding: Holding, resource: Resource)
         holding.how,
         certain,
     )
+
+
+def _is_unused(holding: Holding, resource: Resource) -> bool:
+    """A pool of connections that has none yet, or an exit stack that nothing was pushed on."""
+    early = holding.how == "raise" and resource.kind in _EMPTY
+    return early and not set(holding.uses) - _SETTINGS and not holding.passed
 
 
 def _path(holding: Holding) -> tuple[str, int, str]:

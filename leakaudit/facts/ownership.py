@@ -10,6 +10,7 @@ from leakaudit.facts.linked import Place
 from leakaudit.facts.model import Call, Function
 from leakaudit.facts.project import Project
 from leakaudit.facts.resources import CLOSERS, CLOSING_WORDS, MAKERS
+from leakaudit.facts.tables import FRESH_WORDS
 from leakaudit.findings import Evidence, Location, Related
 
 #: The kind of what a rule of its own looks after.
@@ -129,9 +130,21 @@ def teardowns(project: Project, cls: Place) -> dict[str, tuple[str, int]]:
         for name in facts.methods if facts is not None else ():
             if is_teardown(name):
                 at = project.function_named(place.path, f"{place.name}.{name}")
-                if at is not None:
+                function = project.function(place.path, at) if at is not None else None
+                if at is not None and function is not None and not _ends_one_of_many(function):
                     found.setdefault(name, (place.path, at))
     return found
+
+
+def _ends_one_of_many(function: Function) -> bool:
+    """Whether it is told by an argument whom it ends: `disconnect(sid)`."""
+    return any(
+        not p.default
+        and not p.name.startswith("*")
+        and words(p.name)[-1:]
+        and words(p.name)[-1] in FRESH_WORDS
+        for p in function.params[1:]
+    )
 
 
 def is_teardown(name: str) -> bool:

@@ -254,7 +254,8 @@ class Paths:
             guard = outer[index]
             if guard.catches:
                 guard.raised |= state
-                guard.risk = guard.risk or risk
+                if state & OPEN:
+                    guard.risk = guard.risk or risk
                 return
             if guard.final:
                 self._guards = outer[:index]

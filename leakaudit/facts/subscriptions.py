@@ -59,6 +59,8 @@ class Subscription:
     def replaces(self) -> str:
         """Why a later registration takes the place of this one, or ""."""
         keyed = any(a.startswith(("const:", "global:", "attr:", "class:")) for a in self.call.args[:1])
+        if any(name == "dispatch_uid" for name, _ in self.call.keywords):
+            return "its `dispatch_uid` is registered once"
         if self.verb.startswith("set_"):
             return f"`{self.verb}` replaces the one before"
         if keyed and SLOT.match(self.verb) and not EVENTS.search(self.verb):

@@ -117,12 +117,14 @@ class Ties:
             name = self._peer(path, owner, func, cls)
             ends = self._endings.of(Place(path, cls))
             if name and ends and not self._endings.is_cleared(Place(path, cls), name):
-                cues = (
+                cues = [
                     ("both sides keep each other", 1),
                     (f"`{ends[0]}` ends it, but does not part them", 1),
-                )
+                ]
+                if ends[0].replace("_", "").lower() == "connectionlost":
+                    cues.append(("one for every connection", 1))
                 reason = f"`{name}` refers back to its `{cls.rpartition('.')[2]}`"
-                yield Link(path, cls, name, "pair", line, 1, func, reason, cues)
+                yield Link(path, cls, name, "pair", line, 1, func, reason, tuple(cues))
 
     def _peer(self, path: str, owner: str, func: int, cls: str) -> str:
         """The attribute of the instance that is given a reference to the instance, or ""."""

@@ -115,6 +115,12 @@ def nowhere(directory: str) -> None:
         posix.dup2(null, number)
 
 
+def is_foreign(folder: str) -> bool:
+    """Tell whether a folder of modules is not the standard library, for whose modules the program may have others."""
+    library = (sys.modules["os"].__file__ or "").rpartition("/")[0]
+    return folder not in (library, f"{library}/lib-dynload")
+
+
 def be_child(agent: Agent, cloner: Cloner, forked: float) -> None:
     """Take the census in the copy of the target, write it, and end without running anything of the target's."""
     try:
@@ -126,7 +132,7 @@ def be_child(agent: Agent, cloner: Cloner, forked: float) -> None:
         posix.close(posix.open(f"{directory}/census-{name}.alive", posix.O_CREAT | posix.O_WRONLY, 0o600))
         cloner.library.call("prctl", SET_PDEATHSIG, SIGKILL)
         sys.dont_write_bytecode = True
-        sys.path.insert(0, f"{directory}/lib")
+        sys.path[:] = [f"{directory}/lib", *sorted(sys.path, key=is_foreign)]
         __import__("census_child.take")
         sys.modules["census_child.take"].take(agent, forked)
     except BaseException as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from itertools import accumulate, pairwise
 
 Point = tuple[float, int]
 
@@ -18,7 +19,8 @@ PARTS = 4
 TAIL = 0.15  # of the samples, at the end, have too little future to show that they stay
 TOOTH = 0.3  # of the range: a fall as deep as that ends a tooth
 STEP = 0.8  # of the whole gain in one rise is a step
-TIRED = 0.25  # of the earlier half's gain: less than this in the later half is a warm-up
+TIRED = 1 / 3  # of the earlier half's gain: less than this in the later half is a warm-up
+TEETH = 6  # troughs, each above the one before: chance puts so many in order once in 720 times
 
 
 class Course(Enum):
@@ -74,7 +76,7 @@ def _judge(
     if len(points) < LEAST_SAMPLES:
         return (
             Course.UNCLEAR,
-            f"{len(points)} samples, {LEAST_SAMPLES} are needed",
+            f"{len(points)} sample{'s' * (len(points) != 1)}, {LEAST_SAMPLES} are needed",
             _more(points, LEAST_SAMPLES),
         )
     values = [count for _, count in points]
@@ -92,7 +94,9 @@ def _kept(values: Sequence[int]) -> int:
     """Return how many samples have enough future to show that they stay."""
     deep = TOOTH * (max(values) - min(values))
     troughs = [i for i in range(1, len(values)) if values[i - 1] - values[i] > deep]
-    if len(troughs) >= 2:  # in a sawtooth, the tooth that has begun proves nothing
+    longest = max((end - start for start, end in pairwise((0, *troughs))), default=0)
+    # In a sawtooth, the tooth that has begun proves nothing, unless it outlasts all others.
+    if len(troughs) >= 2 and len(values) - troughs[-1] <= 2 * longest:
         return max(LEAST_SAMPLES, troughs[-1] + 1)
     return len(values) if values == sorted(values) else max(LEAST_SAMPLES, round(len(values) * (1 - TAIL)))
 
@@ -130,7 +134,24 @@ def _rising(
     doubt = _doubt(times, water, rises)
     if doubt:
         return Course.UNCLEAR, doubt, max(span, LEAST_RISES * max(gaps))
+    if quiet > 2 * max(gaps):
+        return Course.UNCLEAR, f"it did not rise in the last {quiet:.0f} s", span
+    gain, fall = water[-1] - water[0], _deepest_fall([count for _, count in points])
+    if gain < fall and not _in_order([count for _, count in points]):
+        return Course.UNCLEAR, f"it rose by {gain}, but fell by {fall} in between", span * fall / gain - span
     return Course.GROWS, f"its low-water mark rose {_times(len(rises))} and never fell", None
+
+
+def _deepest_fall(values: Sequence[int]) -> int:
+    """Return by how much a series fell at most below what it had reached."""
+    return max(peak - value for peak, value in zip(accumulate(values, max), values, strict=True))
+
+
+def _in_order(values: Sequence[int]) -> bool:
+    """Tell whether there are many troughs, each higher than the one before."""
+    deep = TOOTH * (max(values) - min(values))
+    troughs = [after for before, after in pairwise(values) if before - after > deep]
+    return len(troughs) >= TEETH and all(earlier < later for earlier, later in pairwise(troughs))
 
 
 def _stopped(level: int, quiet: float, marks: Sequence[int]) -> tuple[Course, str, None]:

@@ -71,10 +71,11 @@ class Bindings(Expressions):
         self.expression(node.value, self._usage_of(node.target))
         self.assign(node.target, node.value, node)
 
-    def _usage_of(self, target: ast.AST) -> str:
-        if isinstance(target, ast.Name):
+    def _usage_of(self, target: Any) -> str:
+        kind = target.__class__
+        if kind is ast.Name:
             return f"name:{target.id}"
-        if isinstance(target, (ast.Attribute, ast.Subscript)):
+        if kind is ast.Attribute or kind is ast.Subscript:
             return f"store:{access_path(target)}"
         return "unpack"
 

@@ -30,6 +30,7 @@ _HELPERS = _HEAP_GROWTH | {"heappop", "setattr", "delattr"}
 _FORGETTING = frozenset(
     "isinstance issubclass hasattr callable len type id repr str int float bool hash print min max sum abs any all".split()
 )
+_FOREVER = Flag.FOREVER
 _REMEMBERED = INTERESTING_CALLS | MAKER_NAMES | POOL_NAMES | PROVING | {"cls", "partial", "writelines"}
 
 
@@ -97,22 +98,23 @@ class Expressions(Walker):
             self.event(access_path(func.value), Op.MEASURE, func.attr, node)
 
     def visit_Call(self, node: ast.Call) -> None:
-        func = node.func
+        func: Any = node.func
         frame = self.frame
         usage = self.usage
-        if isinstance(func, ast.Attribute):
+        kind = func.__class__
+        if kind is ast.Attribute:
             name = func.attr
             if name in _METHODS:
                 self._method_call(node, func)
             value = func.value
-            if isinstance(value, ast.Name):
+            if value.__class__ is ast.Name:
                 text = f"{value.id}.{name}"
                 if frame.nested:
                     frame.loads.add(value.id)
             else:
                 text = dotted(func)
                 self.expression(value, "receiver")
-        elif isinstance(func, ast.Name):
+        elif kind is ast.Name:
             name = text = func.id
             if frame.nested:
                 frame.loads.add(name)
@@ -126,7 +128,7 @@ class Expressions(Walker):
             self.expression(func, "call")
         if text:
             frame.call_names.add(text)
-            if self.flags & Flag.FOREVER:
+            if self.flags & _FOREVER:
                 frame.loop_names |= {text}
         arguments: list[Any] = node.args
         if node.keywords:
@@ -191,7 +193,8 @@ class Expressions(Walker):
         elif attr in CLEAR_METHODS:
             self.event(path, Op.CLEAR, attr, node)
         elif attr in SHRINK_METHODS:
-            self.event(path, Op.SHRINK, attr, node, arguments[0] if arguments else None)
+            keyed = arguments and attr != "popitem"  # what that is given says from which end
+            self.event(path, Op.SHRINK, attr, node, arguments[0] if keyed else None)
         elif attr in QUEUE_TAKE and not arguments:
             self.event(path, Op.SHRINK, attr, node)
         if attr in _READ_METHODS and path:

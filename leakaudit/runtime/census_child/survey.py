@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 from types import FrameType, GetSetDescriptorType, MemberDescriptorType, ModuleType
 
+from .frames import SUSPENDED, frame_of, qualname
 from .library import library
 
 TYPE_CHECKING = False
@@ -35,7 +36,7 @@ class Survey:
         self.kept: dict[str, list[Any]] = {name: [] for name in wanted}
         self.plain: dict[int, bool] = {}
         self.mine = {id(library), id(self.rows), id(self.kept), id(self.plain)}
-        self.of_kind = {library["Function"]: function_names, library["Coroutine"]: frame_names}
+        self.of_kind = {library["Function"]: function_names, library["Coroutine"]: suspended_names}
         self.cache = library["cache_type"]()
 
     def take(self, objects: Iterable[Any]) -> None:
@@ -47,10 +48,13 @@ class Survey:
             names = self.of_kind.get(kind) or self._reader(obj, kind)
             if names is None:
                 continue
-            limit = owner_limit(obj) if names is instance_names else None
-            for owner, name, value in names(obj):
-                if id(type(value)) not in library["ATOMS"] and id(value) not in self.mine:
-                    self._add(f"{owner}:{name}", value, limit, 0)
+            self.note(names(obj), owner_limit(obj) if names is instance_names else None)
+
+    def note(self, named: Iterable[tuple[str, str, Any]], limit: int | None = None) -> None:
+        """Add what is a container among (owner, name, value)."""
+        for owner, name, value in named:
+            if id(type(value)) not in library["ATOMS"] and id(value) not in self.mine:
+                self._add(f"{owner}:{name}", value, limit, 0)
 
     def _reader(self, obj: Any, kind: Any) -> Any:
         """Return what yields an object's named values, None where it has none."""
@@ -58,6 +62,8 @@ class Survey:
             return module_names
         if library["is_class"](obj):
             return class_names
+        if id(kind) in SUSPENDED:
+            return suspended_names
         owned = bool(kind.__flags__ & HEAP_TYPE) and of_program(kind.__module__)
         self.plain[id(kind)] = not owned
         return instance_names if owned else None
@@ -153,12 +159,17 @@ def function_names(function: Any) -> Iterator[tuple[str, str, Any]]:
                 yield owner, name, value
 
 
-def frame_names(coroutine: Any) -> Iterator[tuple[str, str, Any]]:
-    """Yield (owner, name, value) of a suspended coroutine's local variables."""
-    frame: FrameType | None = coroutine.cr_frame
-    if frame is None or not of_program(frame.f_globals.get("__name__")):
+def suspended_names(obj: Any) -> Iterator[tuple[str, str, Any]]:
+    """Yield (owner, name, value) of the local variables of a suspended coroutine or generator."""
+    frame = frame_of(obj)
+    return iter(()) if frame is None else frame_names(frame, obj.__qualname__)
+
+
+def frame_names(frame: FrameType, function: str = "") -> Iterator[tuple[str, str, Any]]:
+    """Yield (owner, name, value) of the local variables of a function that runs or is suspended."""
+    if not of_program(frame.f_globals.get("__name__")):
         return
-    owner = f"{frame.f_globals['__name__']}:{coroutine.__qualname__}"
+    owner = f"{frame.f_globals['__name__']}:{function or qualname(frame)}"
     for name, value in list(frame.f_locals.items()):
         yield owner, name, value
 
@@ -207,8 +218,10 @@ def may_hold(value: Any) -> bool:
     return library["container"](kind) is not None or kind.__name__ == "_lru_cache_wrapper"
 
 
-def survey(objects: Iterable[Any], wanted: Collection[str] = ()) -> Survey:
-    """Look at all objects that the collector knows and at what they name."""
+def survey(objects: Iterable[Any], wanted: Collection[str] = (), running: Iterable[FrameType] = ()) -> Survey:
+    """Look at all objects that the collector knows, at the functions that are running, and at what they name."""
     done = Survey(wanted)
     done.take(objects)
+    for frame in running:
+        done.note(frame_names(frame))
     return done
