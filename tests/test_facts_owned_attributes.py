@@ -59,7 +59,7 @@ def test_a_subclass_and_a_module_that_uses_it_may_close_it() -> None:
 def test_what_may_be_the_callers_own_is_less_sure() -> None:
     facts = {"manager.py": extract(MANAGER.format(made="executor or ThreadPoolExecutor()", ending="pass"))}
     (mine,) = unclosed(Project(facts))
-    assert {"fact": "owner", "weight": -2}.items() <= {
+    assert {"fact": "owner", "weight": -1}.items() <= {
         "fact": mine.evidence[-1].fact,
         "weight": mine.evidence[-1].weight,
     }.items()

@@ -25,6 +25,7 @@ from leakaudit.facts.walk import Walk
 from leakaudit.findings import suppression
 from leakaudit.source.classify import is_generated
 
+_FIELDS = frozenset(("field", "ib", "attrib", "Field"))
 #: Frames that the walk may take: far more than real code nests, far less than would exhaust the stack.
 _RECURSION = 8000
 
@@ -165,4 +166,15 @@ class _Resolution(Definitions):
                     and not (len(tags) == 1 and tags[0].startswith("const:") and tags[0] != "const:None")
                 ):
                     found.append((owner, "|".join(tags[:4]), position(node)[0], frame.index))
+            if frame.kind == "class":
+                found += self._factories(frame)
         return found
+
+    def _factories(self, frame: Frame) -> Iterator[tuple[str, str, int, int]]:
+        """`name = field(default_factory=Thing)`: what every instance makes for itself."""
+        for name, (value, *_) in frame.definitions.items():
+            if isinstance(value, ast.Call) and dotted(value.func).rpartition(".")[2] in _FIELDS:
+                for keyword in value.keywords:
+                    made = dotted(keyword.value) if keyword.arg in ("factory", "default_factory") else ""
+                    if made:
+                        yield f"i:{frame.cls}.{name}", f"new:{imported(made, self.imports)}", value.lineno, -1

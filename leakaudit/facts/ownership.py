@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from leakaudit.facts.answers import words
@@ -75,13 +76,14 @@ def returned_by(
     for tag in function.returns:
         if tag.startswith(("param:", "attr:", "bound:")):
             return None  # it hands out something that was there before
-        resource = _tagged(project, path, func, tag, hops)
+        resource = tagged(project, path, func, tag, hops)
         if resource is not None:
             return resource
     return None
 
 
-def _tagged(project: Project, path: str, func: int, tag: str, hops: int) -> Resource | None:
+def tagged(project: Project, path: str, func: int, tag: str, hops: int) -> Resource | None:
+    """Return the resource that a tag (see facts.origins) says is made by a known maker."""
     verb, _, name = tag.partition(":")
     if verb not in ("call", "new"):
         return None
@@ -93,14 +95,20 @@ def _tagged(project: Project, path: str, func: int, tag: str, hops: int) -> Reso
     return made_by(project, path, func, scope + name, hops)
 
 
-def stored_as(project: Project, path: str, func: int, origins: str) -> tuple[Resource, bool] | None:
+def stored_as(
+    project: Project,
+    path: str,
+    func: int,
+    origins: str,
+    made: Callable[[str, int, str], Resource | None] | None = None,
+) -> tuple[Resource, bool] | None:
     """Return (what is stored, whether it may be the caller's own) for the origins of an attribute store."""
     passed = False
     for tag in origins.split("|"):
         if tag.startswith("param:"):
             passed = True
         elif tag.startswith(("call:", "new:")):
-            resource = _tagged(project, path, func, tag, 1)
+            resource = made(path, func, tag) if made is not None else tagged(project, path, func, tag, 1)
             return (resource, passed) if resource is not None else None
         elif not tag.startswith(("local:", "const:None")):
             return None

@@ -217,6 +217,7 @@ def _is_remembered(name: str) -> bool:
     return (
         name in _REMEMBERED
         or name.startswith("register_")
+        or name.endswith("_open")
         or name.lstrip("_")[:1].isupper()
         or WRAPPER.match(name) is not None
     )

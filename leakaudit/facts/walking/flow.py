@@ -62,7 +62,7 @@ class Flow(Bindings):
 
     def visit_For(self, node: ast.For | ast.AsyncFor) -> None:
         self.use(_iterated(node.iter), Use.ITER)
-        self.visit(node.iter)
+        self.expression(node.iter, "iter")
         self._bind_loop(node.target, node.iter)
         self.under(Flag.LOOP, node.body)
         if node.orelse:
@@ -77,7 +77,7 @@ class Flow(Bindings):
 
     def visit_comprehension(self, node: ast.comprehension) -> None:
         self.use(_iterated(node.iter), Use.ITER)
-        self.visit(node.iter)
+        self.expression(node.iter, "iter")
         self._bind_loop(node.target, node.iter)
         for test in node.ifs:
             self.visit(test)
