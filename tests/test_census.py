@@ -285,7 +285,7 @@ def test_a_program_that_shadows_the_standard_library_is_copied_too(tmp_path):
         opened.put_lines("probes.jsonl", [])
         for name, content in census.tools().items():
             opened.put(name, content)
-        opened.send(do="census", id="first", cpu_s=PATIENCE_S, light=False, grew=[], most=10**7)
+        opened.send(do="census", id="first", cpu_s=COPY_PATIENCE_S, light=False, grew=[], most=10**7)
         assert hear(opened, "census").get("done"), opened.fetch("census-error.json")
 
 
