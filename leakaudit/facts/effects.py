@@ -5,16 +5,14 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass, field
 
-from leakaudit.facts.closers import is_closer, is_ending, is_logger, name_of
+from leakaudit.facts.closers import is_closer, is_ending, is_harmless, is_logger, name_of
 from leakaudit.facts.expressions import dotted, short_text
 from leakaudit.facts.resources import (
     BORROWERS,
     CLOSERS,
-    HARMLESS,
     LENDING,
     READS,
     REAPERS,
-    SAYING,
     STARTED,
     STARTERS,
 )
@@ -231,7 +229,7 @@ class Effects:
                 self._value(argument, "test")
             else:
                 self._argument(argument, name, func, role)
-        if node is not self.maker and not _is_harmless(name) and not is_logger(func):
+        if node is not self.maker and not is_harmless(name) and not is_logger(func):
             self._risk(node)
 
     def _method(self, node: ast.Call, holder: str, name: str, role: str) -> None:
@@ -253,7 +251,7 @@ class Effects:
             self._now.gives = True  # what it made of itself is the caller's, and may need it
         for argument in arguments:
             self._value(argument, "test")
-        if not _is_harmless(name):
+        if not is_harmless(name):
             self._risk(node)
 
     def _argument(self, node: ast.expr, name: str, func: ast.expr, role: str) -> None:
@@ -311,8 +309,3 @@ class Effects:
                 getattr(node, "lineno", 0),
                 short_text(node),
             )
-
-
-def _is_harmless(name: str) -> bool:
-    """Tell by its name whether a callee does not raise in practice; a constructor hardly ever does."""
-    return name in HARMLESS or name.lstrip("_")[:1].isupper() or SAYING.match(name) is not None
