@@ -50,6 +50,7 @@ def test_brief_leaves_the_findings_alone() -> None:
 
 
 def test_statistics_count_rules() -> None:
+    assert TEXT.render(SCAN, replace(VIEW, statistics=True, brief=True)).endswith("never-cleared\n\n")
     text = TEXT.render(SCAN, replace(VIEW, statistics=True))
     assert "\n     1  LA101  unbounded-mapping\n     1  LA301  handler-registry-never-cleared\n" in text
 
