@@ -83,6 +83,14 @@ def test_a_file_name_cannot_make_up_a_line() -> None:
     assert "a\N{REPLACEMENT CHARACTER}b.py:1:1" in TEXT.render(replace(SCAN, findings=(finding,)), VIEW)
 
 
+def test_a_long_command_line_is_cropped_and_says_so() -> None:
+    assert RUNTIME.runtime is not None
+    report = replace(RUNTIME, runtime=replace(RUNTIME.runtime, command="python " + "x" * 200))
+    first = TEXT.render(report, VIEW).splitlines()[0]
+    assert cells(first) == 80
+    assert first.endswith("x ...)")
+
+
 def test_a_suppressed_finding_that_is_confirmed_says_so() -> None:
     text = TEXT.render(
         replace(RUNTIME, findings=(replace(RUNTIME.findings[1], suppressed=SILENCED.suppressed),)), VIEW
