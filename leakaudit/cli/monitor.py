@@ -13,7 +13,7 @@ import click
 
 import leakaudit
 from leakaudit.cli.exitcodes import ExitCode
-from leakaudit.cli.params import DURATION
+from leakaudit.cli.params import DURATION, PID
 from leakaudit.cli.terminal import columns, shows_color
 from leakaudit.errors import UsageError
 
@@ -50,7 +50,7 @@ class Request:
 
 
 @click.command()
-@click.argument("pids", nargs=-1, type=click.IntRange(1))
+@click.argument("pids", nargs=-1, type=PID)
 @click.option(
     "--match", metavar="REGEX", help="Processes whose command line REGEX finds, also those that come later."
 )

@@ -10,7 +10,7 @@ import click
 
 from leakaudit.cli.exitcodes import ExitCode
 from leakaudit.cli.output import emit, format_option, output_option
-from leakaudit.cli.params import DURATION
+from leakaudit.cli.params import DURATION, PID
 from leakaudit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("pid", type=click.IntRange(1))
+@click.argument("pid", type=PID)
 @click.option("--duration", type=DURATION, default="60s", show_default=True, help="How long to watch.")
 @click.option(
     "--interval", type=DURATION, help="Time between two samples.  [default: what suits the duration]"
