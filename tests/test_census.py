@@ -289,6 +289,35 @@ def test_a_program_that_shadows_the_standard_library_is_copied_too(tmp_path):
         assert hear(opened, "census").get("done"), opened.fetch("census-error.json")
 
 
+OF_A_THREAD = """
+import contextvars, threading
+local, trail = threading.local(), contextvars.ContextVar("trail")
+local.rows = [[i] for i in range(70)]
+trail.set([[i] for i in range(80)])
+def work(count, ready):
+    jobs = [[i] for i in range(count)]
+    ready.release()
+    threading.Event().wait()
+ready = threading.Semaphore(0)
+threading.Thread(target=work, args=(90, ready), daemon=True).start()
+ready.acquire()
+"""
+
+
+@pytest.mark.parametrize("version", [v for v in interpreters() if v != "3.14t"])
+def test_what_other_threads_hold_is_in_the_copy(tmp_path, version):
+    with running(OF_A_THREAD + SERVE, tmp_path, interpreters()[version]) as process, channel() as opened:
+        ask(process, f"({starter(opened)})")
+        opened.put_lines("probes.jsonl", [])
+        for name, content in census.tools().items():
+            opened.put(name, content)
+        opened.send(do="census", id="first", cpu_s=PATIENCE_S, light=True, grew=[], most=10**7)
+        assert hear(opened, "census").get("done"), opened.fetch("census-error.json")
+        names = opened.fetch("census-first.json")["names"]
+        found = [names[f"__main__:{name}"][0] for name in (":local.rows", ":trail", "work:jobs")]
+        assert found == [70, 80, 90]
+
+
 def test_refusal_by_the_pause_that_copying_costs():
     assert "would pause the target" in census.refusal(os.getpid(), 0.001)
 
