@@ -80,6 +80,9 @@ def _borrows(project: Project, path: str, holding: Holding, text: str) -> bool:
     if target is None or function is None:
         return "." not in text and set(words(text)[:1]) <= _READING
     names = {p.name for p in function.params}
+    inner = (f for f in project.files[target[0]].functions if f.parent == target[1])
+    if function.is_generator or any(names & {*f.captures} for f in inner):
+        return False
     if any(
         call.startswith("?:")
         and call[2:].partition(".")[0] in names
@@ -190,7 +193,7 @@ def _risk(holding: Holding) -> Iterator[Evidence]:
         return
     if not holding.collected and holding.risk.removeprefix("await ").startswith(f"{holding.name}."):
         yield Evidence("risk", "own", "only an operation of its own fails", -1)
-    elif holding.closed and holding.risk.startswith("raise "):
+    elif holding.risk.startswith("raise "):
         yield Evidence("risk", "explicit", "the function itself gives up there", 2)
     else:
         yield Evidence("risk", "foreign", f"`{holding.risk}` has nothing to do with it, and may raise", 1)
