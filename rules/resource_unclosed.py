@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from leakaudit.facts import (
     closed_by_reply,
     half_made,
+    let_go,
     owned_attributes,
     owned_locals,
     skipped_close,
@@ -92,6 +93,7 @@ class ResourceUnclosed(Rule):
             temporaries,
             owned_attributes,
             half_made,
+            let_go,
             skipped_close,
             closed_by_reply,
         ):

@@ -311,7 +311,7 @@ def test_what_other_threads_hold_is_in_the_copy(tmp_path, version):
         opened.put_lines("probes.jsonl", [])
         for name, content in census.tools().items():
             opened.put(name, content)
-        opened.send(do="census", id="first", cpu_s=PATIENCE_S, light=True, grew=[], most=10**7)
+        opened.send(do="census", id="first", cpu_s=COPY_PATIENCE_S, light=True, grew=[], most=10**7)
         assert hear(opened, "census").get("done"), opened.fetch("census-error.json")
         names = opened.fetch("census-first.json")["names"]
         found = [names[f"__main__:{name}"][0] for name in (":local.rows", ":trail", "work:jobs")]

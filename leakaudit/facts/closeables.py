@@ -11,8 +11,9 @@ from leakaudit.facts.project import Project
 
 #: Last words of the names of classes that hold descriptors, threads or connections wherever they come from.
 _THINGS = frozenset(
-    "connection client session socket socketpair pool channel executor resolver connector transport selector poller watcher".split()
+    "connection client session socket socketpair pool channel executor resolver connector transport selector watcher".split()
 )
+_UNMISTAKABLE = frozenset(("resolver", "connector", "selector", "socketpair"))
 _HOPS = 3
 
 
@@ -29,11 +30,13 @@ class Closeables:
         verb, _, name = tag.partition(":")
         if known is not None or verb != "new":
             return known
-        kind = (words(name.rpartition(".")[2]) or [""])[-1]
+        named = words(name.rpartition(".")[2]) or [""]
+        kind = named[-1]
         cls = self._project.class_named(name, path)
         if cls is not None:
             return Resource(kind, 2) if self.holds(cls) else None
-        return Resource(kind, 2) if kind in _THINGS else None
+        sure = len(named) > 1 or kind in _UNMISTAKABLE  # a `Pool` or a `Session` may be anything
+        return Resource(kind, 2) if kind in _THINGS and sure else None
 
     def holds(self, cls: Place, hops: int = _HOPS) -> bool:
         """Tell whether instances of a class of the project keep something open until they are ended."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 
 from leakaudit.facts.answers import words
 from leakaudit.facts.resources import CLOSERS, CLOSING_WORDS, HARMLESS, SAYING
@@ -38,6 +39,29 @@ def is_logger(func: ast.expr) -> bool:
     holder = func.value if isinstance(func, ast.Attribute) else None
     names = {getattr(root, "id", ""), getattr(holder, "attr", "")}
     return bool(names & _LOGGERS)
+
+
+def passes_by(name: str, node: ast.Try | None) -> bool:
+    """Tell whether no handler of a `try` catches an exception class of that name: all are for built-in ones, and it is none."""
+    if node is None or not name or hasattr(builtins, name) or not node.handlers:
+        return False
+    for handler in node.handlers:
+        types = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+        if not all(isinstance(t, (ast.Name, ast.Attribute)) and _is_special(t) for t in types):
+            return False
+    return True
+
+
+def _is_special(node: ast.expr) -> bool:
+    """Whether an expression means a built-in exception that few classes derive from."""
+    name = node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
+    if isinstance(node, ast.Attribute):
+        return (getattr(node.value, "id", ""), name) in (
+            ("socket", "error"),
+            ("socket", "timeout"),
+            ("os", "error"),
+        )
+    return hasattr(builtins, name) and name not in ("Exception", "BaseException", "RuntimeError")
 
 
 def narrow(test: ast.expr, names: set[str]) -> tuple[str, str]:

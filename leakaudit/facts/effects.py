@@ -13,6 +13,8 @@ from leakaudit.facts.resources import (
     LENDING,
     READS,
     REAPERS,
+    REPLIES,
+    SESSIONS,
     STARTED,
     STARTERS,
 )
@@ -247,7 +249,11 @@ class Effects:
         self.uses.append(name)
         if name == "makefile" and role.startswith("name:"):
             self._adopt(role)  # a socket stays open as long as the files made of it
-        if role == "return" and name not in READS:
+        if (
+            role == "return"
+            and name not in READS
+            and not (name in REPLIES and name_of(self.maker) in SESSIONS)
+        ):
             self._now.gives = True  # what it made of itself is the caller's, and may need it
         for argument in arguments:
             self._value(argument, "test")

@@ -193,7 +193,8 @@ def _only_finalized(project: Project, closings: Closings, owned: _Owned) -> bool
         closer: {f.name for cls, f in methods if f"i:{cls}.{closer}" in (*f.calls, *f.refs)}
         for closer in closers
     }
-    return bool(closers) and all(c == "__del__" or callers[c] == {"__del__"} for c in closers)
+    private = {c for c in closers if c[:1] == "_" and not is_teardown(c) and callers[c] == {"__del__"}}
+    return bool(closers) and closers <= private | {"__del__"}
 
 
 def _is_dropped(project: Project, owned: _Owned) -> bool:

@@ -17,7 +17,14 @@ from leakaudit.findings import Evidence, Location, Related
 CHILD = "child process"
 _HOPS = 3
 #: Names that mean the same maker wherever they are imported from.
-_ANYWHERE = {"create_connection": "socket.create_connection", "open_connection": "asyncio.open_connection"}
+_ANYWHERE = {
+    "create_connection": "socket.create_connection",
+    "open_connection": "asyncio.open_connection",
+    "HTTPConnection": "http.client.HTTPConnection",
+    "HTTPSConnection": "http.client.HTTPSConnection",
+    "Session": "requests.Session",
+    "session": "requests.session",
+}
 _TEARDOWN = frozenset(
     "close aclose stop shutdown terminate dispose destroy disconnect cleanup teardown finish quit release finalize kill exit abort "
     "unload __exit__ __aexit__ __del__ async_close async_stop async_shutdown close_connection disconnect_all stop_all close_all "

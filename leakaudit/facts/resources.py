@@ -71,6 +71,11 @@ MAKERS: dict[str, tuple[str, int]] = {
     "redis.asyncio.Redis": ("client", 2),
     "redis.asyncio.from_url": ("client", 2),
     "redis.asyncio.ConnectionPool": ("pool", 2),
+    "docker.from_env": ("client", 2),
+    "docker.DockerClient": ("client", 2),
+    "docker.APIClient": ("client", 2),
+    "docker.client.DockerClient": ("client", 2),
+    "docker.client.APIClient": ("client", 2),
     "elasticsearch.Elasticsearch": ("client", 2),
     "elasticsearch.AsyncElasticsearch": ("client", 3),
     "kafka.KafkaProducer": ("client", 3),
@@ -193,6 +198,10 @@ READS = frozenset(
     "fetchmany fetchval json text dict namelist testzip extractall getnames execute get_file sendmail nlst pwd listdir "
     "read_until run run_until_complete submit map list_jobs count exists ping info has_table tables keys".split()
 )
+
+#: Makers of sessions whose replies are read whole before they are returned, and the methods that return such a reply.
+SESSIONS = frozenset(("Session", "session"))
+REPLIES = frozenset("request get post put patch delete head options send".split())
 
 #: Calls that do not raise in practice, so that nothing needs protecting from them.
 HARMLESS = frozenset(

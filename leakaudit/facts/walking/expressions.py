@@ -86,8 +86,9 @@ class Expressions(Walker):
         for side in sides:
             if side.__class__ is ast.Call:
                 self._compared_call(side, node)
-        self.usage = ""
+        before, self.usage = self.usage, ""
         self._visit_all(sides)
+        self.usage = before
 
     def _compared_call(self, call: Any, node: ast.Compare) -> None:
         func = call.func
