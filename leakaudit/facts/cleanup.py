@@ -6,20 +6,35 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from leakaudit.facts.linked import Seen, Subject
+from leakaudit.facts.linked import Place, Seen, Subject
 from leakaudit.facts.model import Event, Flag, Op
 
 if TYPE_CHECKING:
     from leakaudit.facts.project import Project
 
 #: Grades that leave the container growing, worst first, and the two that silence a rule.
-NONE, UNCALLED, CLEAR_ONLY, SAME_KEY, WRONG_KEY, SUCCESS_ONLY, INNER, BY_NAME, PAIRED, BOUND = (
+(
+    NONE,
+    UNCALLED,
+    CLEAR_ONLY,
+    SAME_KEY,
+    WRONG_KEY,
+    SUCCESS_ONLY,
+    SKIPPED,
+    UNANSWERED,
+    INNER,
+    BY_NAME,
+    PAIRED,
+    BOUND,
+) = (
     "none",
     "uncalled",
     "clear-only",
     "same-key",
     "wrong-key",
     "success-only",
+    "skipped",
+    "unanswered",
     "inner-only",
     "by-name",
     "paired",
@@ -43,6 +58,9 @@ _MAKING = re.compile(
 _LAZY_READ = re.compile(
     r"^_*(get|__getitem__|lookup|fetch|read|load|peek|__contains__|is_\w+|has|check|find|exists)(_|$)"
 )
+
+
+_NOT_FINALLY = "the removal is skipped when what lies between is cancelled or raises: it is not in `finally`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +136,40 @@ def grade(project: Project, subject: Subject) -> Cleanup:
     if lazy and all(s in lazy or _is_asked_for(project, s) for s in called):
         return Cleanup(SAME_KEY, "entries go only when the very same key is asked for again", tuple(called))
     if success_only(project, subject, partial):
-        return Cleanup(
-            SUCCESS_ONLY,
-            "the removal is skipped when what lies between is cancelled or raises: it is not in `finally`",
-            tuple(called),
-        )
+        return Cleanup(SUCCESS_ONLY, _NOT_FINALLY, tuple(called))
+    left = _left(project, subject, called)
+    if left is not None:
+        return left
     return Cleanup(PAIRED, "entries are removed again", tuple(called))
+
+
+def _left(project: Project, subject: Subject, called: list[Seen]) -> Cleanup | None:
+    """Grade by the ways out of functions that leave an entry in."""
+    ways = project.abandoned.get(Place(subject.path, subject.owner), ())
+    for path, item in ways:
+        function = project.function(path, item.func)
+        name = function.name if function is not None else "?"
+        if item.how in ("raise", "return"):
+            reason = f"`{name}` takes the entry out again, but not when it leaves by the `{item.how}` in line {item.exit_line}"
+            return Cleanup(SKIPPED, reason, tuple(called))
+        if item.how == "wait":
+            return Cleanup(SUCCESS_ONLY, _NOT_FINALLY, tuple(called))
+        inside = any(_is_inside(project, s, path, item.func) for s in called)
+        if not inside and any(s.event.key for s in called):  # whatever is first in a queue goes in its turn
+            end = "the wait is cancelled" if item.how == "cancelled" else "the wait times out"
+            reason = f"`{name}` puts an entry in and waits (line {item.exit_line}), but does not take it out when {end}"
+            return Cleanup(UNANSWERED, reason, tuple(called))
+    return None
+
+
+def _is_inside(project: Project, seen: Seen, path: str, index: int) -> bool:
+    """Whether an event stands in a function nested in another."""
+    function = project.function(seen.path, seen.event.func)
+    while function is not None and function.parent >= 0 and seen.path == path:
+        if function.parent == index:
+            return True
+        function = project.function(path, function.parent)
+    return False
 
 
 def wrong_key(subject: Subject, removals: list[Seen]) -> str:

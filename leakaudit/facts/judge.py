@@ -56,6 +56,8 @@ CLEANUP = {
     "same-key": 1,
     "wrong-key": 3,
     "success-only": 1,
+    "skipped": 3,
+    "unanswered": 2,
     "inner-only": 1,
     "by-name": -4,
     "paired": -20,

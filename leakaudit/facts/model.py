@@ -256,6 +256,20 @@ class Skipped(msgspec.Struct, frozen=True, array_like=True, gc=False):
     text: str
 
 
+class Abandoned(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """An entry of `owner` that the way out at `exit_line` leaves in, where the others take it out.
+
+    `how` is "raise", "return" or "wait", when one function puts it in and takes it out; "unanswered" or "cancelled", when
+    it waits for somebody else to do that.
+    """
+
+    owner: str
+    line: int
+    exit_line: int
+    how: str
+    func: int
+
+
 class FileFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """All that pass 1 keeps of a file."""
 
@@ -282,6 +296,7 @@ class FileFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     graphs: tuple[GraphKept, ...] = ()
     holdings: tuple[Holding, ...] = ()
     skipped: tuple[Skipped, ...] = ()
+    abandoned: tuple[Abandoned, ...] = ()
 
     def called_names(self) -> set[str]:
         """Return the names of all that the functions of the file call or pass along."""
