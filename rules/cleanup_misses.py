@@ -86,7 +86,8 @@ class CleanupMisses(ContainerRule):
 
     def takes(self, project: Project, subject: Subject, growth: Growth) -> bool:
         """Take the near-misses."""
-        return growth.cleanup.grade in _HOW and not holds_locks(subject)
+        locks = subject.container.kind in ("dict", "defaultdict") and holds_locks(subject)
+        return growth.cleanup.grade in _HOW and not locks
 
     def message(self, growth: Growth) -> str:
         """Say what the clean-up misses."""

@@ -181,10 +181,17 @@ class _Ways:
         first = self._takes(node.body[:1])
         caught = _OUT if first else state | (_IN if grows else 0) | out
         out = self._block(node.orelse, out, last) if node.orelse else out
-        handled = [self._block(h.body, caught) for h in node.handlers]
+        handled = [self._handler(h, caught) for h in node.handlers]
         self._safe -= safe
         out |= self._union(handled)
         return _OUT if safe else self._block(node.finalbody, out) if node.finalbody and out else out
+
+    def _handler(self, node: ast.ExceptHandler, state: int) -> int:
+        before = len(self._found)
+        state = self._block(node.body, state)
+        if self._takes(node.body):
+            del self._found[before:]  # it knows of the entry, and leaves it in on purpose
+        return state
 
     def _takes(self, body: list[ast.stmt]) -> bool:
         return any(

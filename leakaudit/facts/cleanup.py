@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 _TEARDOWN = re.compile(
     r"^_*(close|aclose|shutdown|stop|destroy|dispose|teardown|tear_down|terminate|exit|finalize|finish_all|cleanup_all|clear|clear_all|clear_cache|clear_caches|reset|reset_all|"
     r"flush_all|__exit__|__aexit__|__del__|stopService|async_shutdown|on_shutdown|async_stop|disconnect_all|cancel_all|stop_all|unload|async_unload_entry|__setstate__|"
-    r"reset_\w+|cancel_all\w*|clear_all\w*|shutdown_\w+|\w+_all|"
+    r"reset_\w+|cancel_all\w*|clear_all\w*|shutdown_\w+|\w+_all|(remove|delete|close|release|unregister|disconnect|stop)_all_\w+|"
     r"release_all|kill|quit|close_all|cancel|del|exit|aexit)_*$"
 )
 _LEAVING = frozenset({"__exit__", "__aexit__"})
@@ -61,6 +61,9 @@ _LAZY_READ = re.compile(
 
 
 _NOT_FINALLY = "the removal is skipped when what lies between is cancelled or raises: it is not in `finally`"
+
+
+_SWITCH = re.compile(r"^self(\.\w+)+$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,10 @@ def grade(project: Project, subject: Subject) -> Cleanup:
     ]
     removals = [s for s in removals if not _is_constant_key(subject, s)]
     maker = project.function(subject.path, container.func)
-    if subject.scope == "i" and maker is not None and not _MAKING.match(maker.name):
+    lazily = any(
+        s.event.line == container.line and _is_first_time(subject, s) for s in subject.events(Op.REBIND)
+    )
+    if subject.scope == "i" and maker is not None and not _MAKING.match(maker.name) and not lazily:
         return Cleanup(PAIRED, f"it is made anew whenever `{maker.name}` runs")
     sure = [s for s in removals if s.sure]
     helper = project.handed_to_removers.get((subject.path, subject.name)) if subject.scope == "i" else None
@@ -140,6 +146,11 @@ def grade(project: Project, subject: Subject) -> Cleanup:
     left = _left(project, subject, called)
     if left is not None:
         return left
+    switch = _switch(subject, direct)
+    if switch:
+        return Cleanup(
+            SKIPPED, f"every removal asks for `{switch}` first, but not every addition", tuple(called)
+        )
     return Cleanup(PAIRED, "entries are removed again", tuple(called))
 
 
@@ -160,6 +171,29 @@ def _left(project: Project, subject: Subject, called: list[Seen]) -> Cleanup | N
             reason = f"`{name}` puts an entry in and waits (line {item.exit_line}), but does not take it out when {end}"
             return Cleanup(UNANSWERED, reason, tuple(called))
     return None
+
+
+def _switch(subject: Subject, removals: list[Seen]) -> str:
+    """The attribute without which nothing is removed, and by which only some additions of the same entry ask, or ""."""
+    common = set.intersection(*[{_plain(g) for g in s.event.guards} for s in removals])
+    taken = {s.event.key for s in removals if s.event.op is Op.SHRINK} - {""}
+    additions = [
+        {_plain(g) for g in s.event.guards}
+        for s in subject.events(Op.GROW)
+        if s.event.func >= 0 and s.sure and (s.event.key or s.event.value) in taken
+    ]
+    for test in sorted(common):
+        if _SWITCH.match(test) and test.rpartition(".")[2] != subject.name:
+            asking = [test in guards for guards in additions]
+            if any(asking) and not all(asking):
+                return test
+    return ""
+
+
+def _plain(guard: str) -> str:
+    while guard.startswith("not not "):
+        guard = guard[8:]
+    return guard.removesuffix(" is not None")
 
 
 def _is_inside(project: Project, seen: Seen, path: str, index: int) -> bool:
@@ -288,7 +322,22 @@ def _is_removal(project: Project, subject: Subject, seen: Seen) -> bool:
         and subject.scope == "i"
     ):
         return False
+    if _is_first_time(subject, seen):
+        return False
     return event.value != "None" or "None" not in subject.container.text
+
+
+def _is_first_time(subject: Subject, seen: Seen) -> bool:
+    """Whether the name is bound because it is not yet: `if self._cache is None: self._cache = {}`."""
+    name = re.escape(subject.name)
+    unbound = re.compile(
+        rf"^(not )?[\w.]*\b{name}( is None)?$|hasattr\(\w+, ['\"]{name}['\"]\)|['\"]{name}['\"] not in "
+    )
+    return any(
+        unbound.search(guard)
+        and (guard.startswith("not ") or guard.endswith(" is None") or " not in " in guard)
+        for guard in seen.event.guards
+    )
 
 
 def _is_teardown(project: Project, seen: Seen) -> bool:
@@ -351,7 +400,7 @@ def _is_lazy(project: Project, seen: Seen) -> bool:
 
 
 def _size_guard(subject: Subject) -> bool:
-    return bool(subject.events(Op.MEASURE)) and any(
+    return any(s.event.depth == 0 for s in subject.events(Op.MEASURE)) and any(
         s.event.depth == 0 for s in subject.events(Op.SHRINK, Op.TRIM, Op.CLEAR, Op.REBIND)
     )
 

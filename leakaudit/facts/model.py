@@ -144,7 +144,7 @@ class Event(msgspec.Struct, frozen=True, array_like=True, gc=False):
     key_origins: tuple[str, ...] = ()
     value: str = ""  # of what grows; "None" where the container is bound to that
     value_origins: tuple[str, ...] = ()
-    guards: tuple[str, ...] = ()  # of what grows
+    guards: tuple[str, ...] = ()  # of what grows, shrinks or is bound anew
     flags: int = 0
     end_column: int = 0
 
