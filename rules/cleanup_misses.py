@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from leakaudit.facts.cleanup import INNER, SAME_KEY, SKIPPED, SUCCESS_ONLY, UNANSWERED, UNCALLED, WRONG_KEY
+from leakaudit.facts.cleanup import INNER, SAME_KEY, UNCALLED
 from leakaudit.facts.judge import Growth
 from leakaudit.facts.linked import Subject
+from leakaudit.facts.missed_removals import SKIPPED, SUCCESS_ONLY, UNANSWERED, WRONG_KEY
 from leakaudit.facts.own_registrations import Forgotten, forgotten
 from leakaudit.facts.project import Project
 from leakaudit.facts.registry import holds_locks
