@@ -15,7 +15,7 @@ from leakaudit.facts.context import Contexts
 from leakaudit.facts.custom import Tables
 from leakaudit.facts.lifetime import Lifetimes
 from leakaudit.facts.linked import Place, Seen, Subject
-from leakaudit.facts.model import Call, Class, FileFacts, Flag, Function, Op
+from leakaudit.facts.model import Abandoned, Call, Class, FileFacts, Flag, Function, Op
 from leakaudit.facts.modules import Modules
 
 if TYPE_CHECKING:
@@ -214,6 +214,23 @@ class Project:
                         seen
                     )
         return found
+
+    @cached_property
+    def abandoned(self) -> dict[Place, list[tuple[str, Abandoned]]]:
+        """Container -> (file, way out) of the entries that are left in on it."""
+        found: dict[Place, list[tuple[str, Abandoned]]] = {}
+        for path, facts in self.files.items():
+            for item in facts.abandoned:
+                owner = Place(path, item.owner)
+                place = owner if owner in self.subjects else self.place_of(item.owner, path)
+                if place is not None:
+                    found.setdefault(place, []).append((path, item))
+        return found
+
+    def place_of(self, owner: str, path: str) -> Place | None:
+        """Return the container that an owner string of a file means, if the project holds it."""
+        scope, _, rest = owner.partition(":")
+        return self._resolve(scope, rest, path, self.subjects)
 
     # -- classes ----------------------------------------------------------------------------------------------------
 
