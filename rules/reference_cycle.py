@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 _LIFETIME = {"process": -3, "long": -2}
 _CONTEXT = {"per-event": 1, "likely-event": 1, "called": 1, "start-up": -3, "import": -8, "addition": -1}
 _ONCE = re.compile(r"^_*(async_)?(serve|run|main|start|setup|set_up|install|init|create|build|register)(_|$)")
-_BASE = {"opaque": 2, "container": 4, "context": 2}
+_SET_UP = re.compile(r"^_*(async_)?(main|setup|set_up|install|init|patch|instrument|configure|register)(_|$)")
+_BASE = {"opaque": 2, "container": 4, "context": 2, "knot": 2, "patched": 2}
 
 
 class ReferenceCycle(Rule):
@@ -28,7 +29,9 @@ class ReferenceCycle(Rule):
 
     Flags an instance put into its own container, a child that keeps its parent in a class that is made per operation, a
     helper that is stopped but kept, a wrapper that stays tied to what it wraps, a parser written in C that holds a bound
-    method, and a closure that captures the object it is given to; each when no method breaks the cycle.
+    method, and a closure that captures the object it is given to; each when no method breaks the cycle. Also an object that
+    holds itself, a generator or bound method of its own, or a closure over itself; one that is patched with what holds it
+    (`future.get = future.result`); and a link or callback that stays when the object ends, though others are let go of.
 
     ## Why it leaks
 
@@ -62,7 +65,8 @@ class ReferenceCycle(Rule):
     ## What we do not flag
 
     Trees of parents and children that live and die together; links that `close`, `stop` or `__exit__` sets to None; weak
-    references and proxies; objects that live as long as the process.
+    references and proxies; objects that live as long as the process; patches that are put back; classes and functions that
+    are patched; rings of nodes; a method kept as a strategy by objects of which there are few.
 
     ## References
 
@@ -86,7 +90,7 @@ class ReferenceCycle(Rule):
 
     def _suspect(self, project: Project, link: Link) -> Suspect:
         module = project.module_name(link.path)
-        inside = "<locals>." if link.kind == "closure" else ""
+        inside = "<locals>." if link.kind in ("closure", "patched") else ""
         kind = link.holder.rpartition(".")[2]
         back = (Related(Location(*link.back), "the way back"),) if link.back is not None else ()
         return Suspect(
@@ -108,10 +112,13 @@ class ReferenceCycle(Rule):
         yield Evidence("cycle", link.kind, link.reason, _BASE.get(link.kind, 1))
         for what, weight in link.cues:
             yield Evidence("cue", link.kind, what, weight)
-        if link.kind == "closure":
+        if link.kind in ("closure", "patched"):
             context = project.contexts.of_function(link.path, link.func)
-            yield Evidence("context", context.value, context.reason, _CONTEXT.get(context.value, 0))
-            if _ONCE.match(link.holder.rpartition(".")[2]):
+            weight = _CONTEXT.get(context.value, 0)
+            if context.value == "called" and link.kind == "patched":
+                weight = 0
+            yield Evidence("context", context.value, context.reason, weight)
+            if (_ONCE if link.kind == "closure" else _SET_UP).match(link.holder.rpartition(".")[2]):
                 yield Evidence("name", "set-up", f"`{link.holder}` is named like code that runs once", -2)
         else:
             life = project.lifetimes.of_class(Place(link.path, link.holder))

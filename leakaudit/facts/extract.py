@@ -16,6 +16,7 @@ from leakaudit.facts.expressions import annotation_text, dotted, position, type_
 from leakaudit.facts.frame import Frame, imported, owner_of, scope_of
 from leakaudit.facts.graphs import kept_graphs
 from leakaudit.facts.holdings import holdings
+from leakaudit.facts.knots import knots
 from leakaudit.facts.model import Event, FileFacts
 from leakaudit.facts.races import races
 from leakaudit.facts.raises import raises
@@ -103,6 +104,7 @@ class _Resolution(Definitions):
             races=tuple(races(self.walk.functions, self.imports)),
             holdings=tuple(holdings(self.walk.functions, self.imports)),
             skipped=tuple(skipped_by_cancel(self.walk.functions, self.imports)),
+            knots=tuple(knots(self.walk.frames, self.walk.functions, self.imports)),
             graphs=tuple(kept_graphs(self._bodies(), self.imports)),
         )
 

@@ -87,6 +87,9 @@ class Function(msgspec.Struct, frozen=True, array_like=True, gc=False):
     column: int = 1
     loop_calls: tuple[str, ...] = ()  # those of `calls` that are made inside a loop without end
     endless: bool = False  # runs `while True` without a way out, at its own pace
+    dropped: tuple[
+        str, ...
+    ] = ()  # nested functions that it unbinds itself, with `del` or by binding them to None
 
     @property
     def name(self) -> str:
@@ -256,6 +259,22 @@ class Skipped(msgspec.Struct, frozen=True, array_like=True, gc=False):
     text: str
 
 
+class Knot(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A store whose value holds the object it is stored on. `owner` is that of the attribute, `base` the object as written.
+
+    `how` is itself, method, closure, partial, container, callback (of a weak reference), made (by a method of the object)
+    or wrapped (the attribute's own value before); `what` is the method, the function, or how the container holds it.
+    """
+
+    owner: str
+    base: str
+    how: str
+    what: str
+    line: int
+    column: int
+    func: int
+
+
 class FileFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """All that pass 1 keeps of a file."""
 
@@ -282,6 +301,7 @@ class FileFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     graphs: tuple[GraphKept, ...] = ()
     holdings: tuple[Holding, ...] = ()
     skipped: tuple[Skipped, ...] = ()
+    knots: tuple[Knot, ...] = ()
 
     def called_names(self) -> set[str]:
         """Return the names of all that the functions of the file call or pass along."""

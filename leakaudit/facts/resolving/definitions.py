@@ -37,6 +37,7 @@ class Definitions(Events):
             column,
             tuple(sorted(self._callees(frame.loop_names, frame))) if frame.loop_names else (),
             frame.endless,
+            _dropped(frame) if frame.functions else (),
         )
 
     def _params(self, arguments: ast.arguments) -> tuple[Param, ...]:
@@ -93,6 +94,16 @@ class Definitions(Events):
             raw.flags,
             receiver,
         )
+
+
+def _dropped(frame: Frame) -> tuple[str, ...]:
+    rebound = (
+        name
+        for name in frame.functions
+        if name in frame.deleted
+        or any(isinstance(v, ast.Constant) and v.value is None for v in frame.definitions.get(name, ()))
+    )
+    return tuple(sorted(rebound))
 
 
 def _default_word(node: ast.expr | None) -> str:
