@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from leakaudit.facts.linked import Place
-from leakaudit.facts.model import Event, Op
+from leakaudit.facts.model import Event, Function, Op
 
 if TYPE_CHECKING:
     from leakaudit.facts.project import Project
@@ -96,6 +96,28 @@ class Endings:
                     if facts.functions[event.func].name != "__init__":
                         found.setdefault(Place(path, cls), set()).add(attribute)
         return found
+
+
+def methods_of(project: Project, place: Place) -> dict[str, tuple[str, Function]]:
+    """Return the methods of a class and its bases by name, each with its file; the nearest one counts."""
+    found: dict[str, tuple[str, Function]] = {}
+    for base in project.mro(place):
+        for function in project.files[base.path].functions:
+            if function.cls == base.name:
+                found.setdefault(function.name, (base.path, function))
+    return found
+
+
+def reaches(methods: dict[str, tuple[str, Function]], start: str, wanted: set[str]) -> bool:
+    """Tell whether a method is one of `wanted`, or calls one, itself or through others of the instance."""
+    found, todo = {start}, [start]
+    while todo:
+        for name in methods[todo.pop()][1].calls:
+            called = name.rpartition(".")[2]
+            if name.startswith("i:") and called in methods and called not in found:
+                found.add(called)
+                todo.append(called)
+    return bool(found & wanted)
 
 
 def _lets_go(op: int, value: str, method: str) -> bool:

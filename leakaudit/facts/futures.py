@@ -36,30 +36,32 @@ def own_callbacks(project: Project) -> Iterator[OwnCallback]:
     for path, facts in project.files.items():
         seen: set[tuple[int, int]] = set()
         for call in facts.calls:
-            if call.func < 0:
-                continue
-            scope, _, rest = call.callee.partition(":")
-            base, _, verb = rest.rpartition(".")
-            plain = scope == "t" or (
-                scope == "?" and "." not in base
-            )  # `future.add_...`, no call or attribute of it
-            if _METHOD.match(verb) and plain and call.receiver and (name := _variable(call.receiver)):
-                given, tags = call.args, call.receiver
-            elif (
-                _FUNCTION.match(verb or rest)
-                and len(call.args) > 1
-                and (name := _variable(call.args[0].split("|")))
-            ):
-                given, tags = call.args[1:], tuple(call.args[0].split("|"))
-            else:
-                continue
+            name, tags, given = _future(call) if call.func >= 0 else ("", (), ())
             closure = next((c for a in given if (c := _closure(project, path, call, a)) is not None), None)
-            if closure is not None and name in closure.captures and (call.func, call.line) not in seen:
+            if (
+                name
+                and closure is not None
+                and name in closure.captures
+                and (call.func, call.line) not in seen
+            ):
                 seen.add((call.func, call.line))
                 yield OwnCallback(path, call, name, closure, any(_OF_LOOP.match(tag) for tag in tags))
 
 
-def _variable(tags: tuple[str, ...] | list[str]) -> str:
+def _future(call: Call) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+    """The variable that a call gives callbacks to, where it comes from, and what it is given; ("", (), ()) for none."""
+    scope, _, rest = call.callee.partition(":")
+    base, _, verb = rest.rpartition(".")
+    plain = scope == "t" or (scope == "?" and base.isidentifier())  # no call, and no attribute of something
+    if _METHOD.match(verb) and plain and call.receiver:
+        return _variable(call.receiver), call.receiver, call.args
+    if _FUNCTION.match(verb or rest) and len(call.args) > 1:
+        tags = tuple(call.args[0].split("|"))
+        return _variable(tags), tags, call.args[1:]
+    return "", (), ()
+
+
+def _variable(tags: tuple[str, ...]) -> str:
     """The local variable or parameter that a value is."""
     kind, _, name = tags[0].partition(":")
     return name.partition(":")[0] if kind in ("param", "local") else ""

@@ -97,7 +97,7 @@ class Knotted:
         if method is None or not is_plain(method):
             return ""
         if knot.how == "made":
-            return f"the generator `{what}`" if method.is_generator else ""
+            return f"the endless generator `{what}`" if method.is_generator and method.forever else ""
         return {
             "method": f"its own method `{what}`",
             "partial": f"a partial of its method `{what}`",

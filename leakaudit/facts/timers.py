@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from leakaudit.facts.answers import words
-from leakaudit.facts.endings import ENDS
+from leakaudit.facts.endings import ENDS, methods_of, reaches
 from leakaudit.facts.linked import Place
 from leakaudit.facts.links import is_own_method
 from leakaudit.facts.model import Call, Function
@@ -90,26 +90,18 @@ class _Finder:
     def judge(self, path: str, cls: Place, attribute: str, call: Call, recurring: bool) -> Timer | None:
         if attribute in self._stopped_at_end:
             return None
-        methods = self._methods(cls)
+        methods = methods_of(self._project, cls)
         endings = [(at, f) for name, (at, f) in methods.items() if _ends(name)]
         stoppers = {name for name, (_, f) in methods.items() if self._stops(f, attribute)}
         if any(_ENDING_WORDS & {*words(name)} for name in stoppers):
             return None  # who calls that, and when, is another question
-        if not endings or any(self._reaches(methods, f.name, stoppers) for _, f in endings):
+        if not endings or any(reaches(methods, f.name, stoppers) for _, f in endings):
             return None
         at, ending = next(((at, f) for at, f in endings if self._others(f, attribute)), endings[0])
         stopped_by = next(iter(sorted(stoppers)), "")
         return Timer(
             path, cls, attribute, call, ending, at, stopped_by, self._others(ending, attribute), recurring
         )
-
-    def _methods(self, cls: Place) -> dict[str, tuple[str, Function]]:
-        found: dict[str, tuple[str, Function]] = {}
-        for base in self._project.mro(cls):
-            for function in self._project.files[base.path].functions:
-                if function.cls == base.name:
-                    found.setdefault(function.name, (base.path, function))
-        return found
 
     def _stops(self, function: Function, attribute: str) -> bool:
         """It calls `self.attribute.cancel()`, or the handle itself, or hands it on: `loop.remove_timeout(self.attribute)`."""
@@ -127,16 +119,6 @@ class _Finder:
             ),
             "",
         )
-
-    def _reaches(self, methods: dict[str, tuple[str, Function]], start: str, wanted: set[str]) -> bool:
-        found, todo = {start}, [start]
-        while todo:
-            for name in methods[todo.pop()][1].calls:
-                called = name.rpartition(".")[2]
-                if name.startswith("i:") and called in methods and called not in found:
-                    found.add(called)
-                    todo.append(called)
-        return bool(found & wanted)
 
     @cached_property
     def _stopped_at_end(self) -> set[str]:
