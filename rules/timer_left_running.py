@@ -22,7 +22,8 @@ class TimerLeftRunning(Rule):
 
     Flags timers and periodic callbacks (`call_later`, `PeriodicCallback`, `Timer`, `LoopingCall`, ...) that an object keeps
     as an attribute and that call one of its own methods, when the object's `close`, `stop` or `connection_lost` leaves the
-    timer alone, though another method stops it, or though it stops other things of the object.
+    timer alone, though another method stops it, or though it stops other things of the object; and methods that have
+    themselves called again and again, whether or not the object has ended.
 
     ## Why it leaks
 
@@ -112,6 +113,8 @@ class TimerLeftRunning(Rule):
 
     def _evidence(self, project: Project, timer: Timer) -> Iterator[Evidence]:
         yield Evidence("timer", timer.attribute, "the timer holds a method of the instance", 1)
+        if timer.endless:
+            yield Evidence("endless", "yes", "it starts itself again, and tests nothing before", 2)
         if timer.recurring:
             yield Evidence("recurring", "yes", "it fires again and again until it is stopped", 1)
         if timer.stopped_by:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -27,6 +28,12 @@ from leakaudit.facts.subscription import Subscription, last
 
 if TYPE_CHECKING:
     from leakaudit.facts.project import Project
+
+
+#: Calls that give the same object to all who ask.
+_GLOBAL = re.compile(
+    r"^call:([\w.]*\.)?(instance|get_instance|get_(default|global|current)_\w+|get_\w*(registry|manager|bus|hub|dispatcher))$"
+)
 
 
 def subscriptions(project: Project) -> tuple[Subscription, ...]:
@@ -74,7 +81,7 @@ class Subscriptions:
         owner = self._owner(path, function)
         given: list[tuple[int | str, str]] = [*enumerate(call.args), *call.keywords]
         for position, argument in given:
-            tag = argument.partition("|")[0]
+            tag = argument.removeprefix("call:partial|").partition("|")[0]
             what, pins, captures = self._callable(path, call, tag, owner)
             if what:
                 registry, opaque = self._registry(path, call, position)
@@ -144,6 +151,11 @@ class Subscriptions:
         text = rest.rpartition(".")[0]
         if call.receiver[:1] == ("self",):
             return Answer("self", "the instance registers with itself", path, call.line)
+        made = call.receiver[0] if call.receiver else ""
+        if _GLOBAL.search(made):
+            return Answer(
+                "global", f"`{made.partition(':')[2]}` gives what the whole process shares", path, call.line
+            )
         if scope == "x" and len(call.args) > 1 and _is_object(call.args[0]):
             name = call.args[0].split(":")[1].partition("|")[0]
             return self._parameter(path, call, function, name)  # `event.listen(target, "close", f)`

@@ -11,7 +11,7 @@ from leakaudit.facts.answers import words
 from leakaudit.facts.endings import ENDS, methods_of, reaches
 from leakaudit.facts.linked import Place
 from leakaudit.facts.links import is_own_method
-from leakaudit.facts.model import Call, Function
+from leakaudit.facts.model import Call, Flag, Function
 
 if TYPE_CHECKING:
     from leakaudit.facts.project import Project
@@ -44,6 +44,7 @@ class Timer:
     stopped_by: str
     stops: str
     recurring: bool
+    endless: bool = False  # nothing that it tests could stop it
 
 
 def timers(project: Project) -> Iterator[Timer]:
@@ -53,6 +54,10 @@ def timers(project: Project) -> Iterator[Timer]:
         seen: set[str] = set()
         for call in facts.calls:
             usage = call.usage
+            again = finder.again(path, call) if usage in ("drop", "receiver") else None
+            if again is not None and again.attribute not in seen:
+                seen.add(again.attribute)
+                yield again
             verb = call.callee.replace(":", ".").rpartition(".")[2]
             if (
                 not usage.startswith("store:i:")
@@ -86,6 +91,23 @@ class _Finder:
                 if closure is not None and "self" in closure.captures:
                     return True
         return False
+
+    def again(self, path: str, call: Call) -> Timer | None:
+        """A method that has itself called again, whatever happens: `loop.call_later(1, self.tick)` in `tick`."""
+        verb = call.callee.replace(":", ".").rpartition(".")[2]
+        function = self._project.function(path, call.func)
+        if verb not in _ONE_SHOT or function is None or not function.cls or call.guards or function.exits:
+            return None
+        own = f"bound:i:{function.cls}.{function.name}"
+        if call.flags & (Flag.COND | Flag.EXCEPT | Flag.LOOP | Flag.ELSE_EXIT) or own not in {
+            argument.partition("|")[0] for argument in (*call.args, *(value for _, value in call.keywords))
+        }:
+            return None
+        cls = Place(path, function.cls)
+        ending = next((m for name, m in methods_of(self._project, cls).items() if _ends(name)), None)
+        if ending is None:
+            return None
+        return Timer(path, cls, function.name, call, ending[1], ending[0], "", "", True, endless=True)
 
     def judge(self, path: str, cls: Place, attribute: str, call: Call, recurring: bool) -> Timer | None:
         if attribute in self._stopped_at_end:
