@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
 
 from leakaudit.facts.cycles import Cycles
+from leakaudit.facts.knotted import ITSELF
 from leakaudit.facts.linked import Place
 from leakaudit.facts.links import Link
 from leakaudit.findings import Confidence, Evidence, Location, Probe, ProbeKind, Related, Severity
@@ -15,7 +16,7 @@ from leakaudit.scan.rule import Rule, Suspect
 if TYPE_CHECKING:
     from leakaudit.facts.project import Project
 
-_LIFETIME = {"process": -3, "long": -2}
+_LIFETIME = {"process": -5, "long": -2, "scoped": -2, "likely-long": -1}
 _CONTEXT = {"per-event": 1, "likely-event": 1, "called": 1, "start-up": -3, "import": -8, "addition": -1}
 _ONCE = re.compile(r"^_*(async_)?(serve|run|main|start|setup|set_up|install|init|create|build|register)(_|$)")
 _SET_UP = re.compile(r"^_*(async_)?(main|setup|set_up|install|init|patch|instrument|configure|register)(_|$)")
@@ -83,7 +84,10 @@ class ReferenceCycle(Rule):
         """Yield the links back that are never broken; one for each name of a class or function."""
         seen: set[tuple[str, str, str]] = set()
         for link in Cycles(project):
-            key = (link.path, link.holder, link.name)
+            itself = (
+                link.kind == "knot" and link.reason == ITSELF
+            )  # a generator of parsers writes it into every class
+            key = (link.path, "" if itself else link.holder, link.name)
             if link.cues and key not in seen:
                 seen.add(key)
                 yield self._suspect(project, link)

@@ -12,7 +12,7 @@ from leakaudit.scan.rule import Rule, Suspect
 if TYPE_CHECKING:
     from leakaudit.facts.project import Project
 
-_LIFETIME = {"process": -3, "long": -1, "short": 1, "keyed": 1, "likely-short": 1}
+_LIFETIME = {"process": -3, "long": -1, "likely-long": -2, "short": 1, "keyed": 1, "likely-short": 1}
 
 
 class TimerLeftRunning(Rule):

@@ -194,8 +194,10 @@ class Cycles:
         function = self._project.files[at[0]].functions[at[1]]
         names = [p.name for p in function.params if not p.name.startswith("*")][1:]
         name = names[position] if isinstance(position, int) and position < len(names) else position
-        for owner, origin, line, func in self._project.files[at[0]].stored:
-            if func == at[1] and owner.startswith("i:") and is_parameter(origin, str(name)):
+        stored = [s for s in self._project.files[at[0]].stored if s[3] == at[1] and s[0].startswith("i:")]
+        weak = {s[0] for s in stored if s[1].startswith(("call:ref|", "call:proxy|"))}
+        for owner, origin, line, _ in stored:
+            if owner not in weak and is_parameter(origin, str(name)):
                 return at[0], line
         return None
 

@@ -30,6 +30,11 @@ class Parted:
     line: int
 
 
+def ends(name: str) -> bool:
+    """Tell whether a method is named like the end of the whole object: `close`, not `close_streams`."""
+    return ENDS.match(name) is not None and not name.lstrip("_").startswith(("close_", "stop_"))
+
+
 class Endings:
     """Answers for the classes of one project; keeps what it looked up."""
 
@@ -55,6 +60,9 @@ class Endings:
     def left(self, place: Place, attribute: str) -> Parted | None:
         """Return what the endings of the instance let go of where they do not let go of this."""
         parted = self.parted(place)
+        cls = self._project.class_at(place)
+        if cls is not None and any("reconnect" in name for name in cls.methods):
+            return None  # it outlives its connections
         return None if any(p.attribute == attribute for p in parted) else next(iter(parted), None)
 
     def _find_parted(self, place: Place) -> Iterator[Parted]:

@@ -121,8 +121,15 @@ class _Holding:
         if name in frame.functions:
             captured = self._base in self._inner.of_index(frame.functions[name]).free
             return ("closure", name) if captured else None
-        known = frame.definitions.get(name, ())
-        return self.of(known[0], hops - 1) if hops and len(known) == 1 and name not in frame.params else None
+        known = frame.definitions.get(name, [])
+        if not hops or len(known) != 1 or name in frame.params or name in frame.loops or self._rebound():
+            return None
+        return self.of(known[0], hops - 1)
+
+    def _rebound(self) -> bool:
+        """`cause = error`, and then `error = Other()`: what the name meant before is another object."""
+        base, frame = self._base, self._frame
+        return len(frame.definitions.get(base, ())) + (base in frame.params) + (base in frame.loops) > 1
 
     def _call(self, node: ast.Call, hops: int) -> Found | None:
         func = node.func

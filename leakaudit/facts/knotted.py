@@ -28,12 +28,16 @@ _CLASSES = re.compile(
 _TYPES = re.compile(r"\b([tT]ype|Callable|ModuleType)\b")
 #: Rings of nodes are made so on purpose.
 _SENTINEL = re.compile(r"(^|_)(prev|previous|next|left|right|head|tail|first|last|before|after)(_|$)")
-#: Functions that make a value of what they are given, and keep nothing.
-_VALUES = frozenset(
-    "max min cast list tuple set dict sorted str int float bool bytes copy deepcopy abs round sum len merge type id repr".split()
+_WRAPPER = re.compile(
+    r"wrap|decorat|patch|trac|instrument|hook|proxy|cache|partial|warn|guard|timed|retry|memoi", re.IGNORECASE
 )
+#: What lasts is patched once.
+_LASTING = LASTING | {"logger", "log", "router", "module", "loop"}
 #: Ways to hold that serve the instance alone; a method kept as a strategy is a smaller matter.
 _RINGS = ("itself", "container", "made", "callback", "wrapped")
+
+
+ITSELF = "the instance holds itself"
 
 
 class Knotted:
@@ -62,7 +66,7 @@ class Knotted:
         if not how or self._endings.is_cleared(place, attribute):
             return None
         cues = ((f"nothing but the instance needs {how}", 1),) if knot.how in _RINGS else ()
-        reason = f"the instance holds {how}, which holds the instance"
+        reason = ITSELF if how == "itself" else f"the instance holds {how}, which holds the instance"
         return Link(
             path,
             cls,
@@ -78,8 +82,6 @@ class Knotted:
     def _cues(self, place: Place, attribute: str) -> Iterator[tuple[str, int]]:
         if is_per_event(self._project, place):
             yield "one is made for each connection or request, and leaves such a cycle", 1
-        elif self._project.lifetimes.of_class(place).value == "likely-long":
-            yield "instances live long", -1
         parted = self._endings.left(place, attribute)
         if parted is not None:
             yield f"`{parted.method}` lets go of `{parted.attribute}`, and not of this", 1
@@ -111,7 +113,7 @@ class Knotted:
         attribute = knot.owner.rpartition(".")[2]
         base = knot.base
         given = any(p.name == base for p in function.params)
-        if "." in base or self._is_class(facts, knot, function) or (given and LASTING & {*words(base)}):
+        if "." in base or self._is_class(facts, knot, function) or _LASTING & {*words(base)}:
             return None
         if any(
             e.owner == knot.owner and e.op == Op.REBIND and (e.value == "None" or e.method == "del")
@@ -126,7 +128,7 @@ class Knotted:
             reason = f"`{base}` holds its own method `{knot.what}`"
         elif knot.how == "partial":
             reason = f"`{base}` holds a partial over itself"
-        elif knot.how == "wrapped" and knot.what not in _VALUES and self._is_method(attribute):
+        elif knot.how == "wrapped" and self._is_method(attribute) and self._wraps(path, knot):
             reason = f"`{base}` holds a wrapper of its own method `{attribute}`"
         else:
             return None
@@ -141,6 +143,14 @@ class Knotted:
             reason,
             (("it came in as an argument", 0) if given else ("made anew for every object", 1),),
         )
+
+    def _wraps(self, path: str, knot: Knot) -> bool:
+        """What is called keeps the method that it is given: by its name, or it returns a function of its own."""
+        if _WRAPPER.search(knot.what) or knot.what[:1].isupper():
+            return True
+        at = self._project.callee(f"m:{knot.what}", path, knot.func)
+        function = self._project.function(*at) if at is not None else None
+        return function is not None and any(tag.startswith("closure:") for tag in function.returns)
 
     def _is_class(self, facts: FileFacts, knot: Knot, function: Function) -> bool:
         """What is patched is a class, a module or a function."""

@@ -40,9 +40,21 @@ _PER_EVENT_NAMES = frozenset("request response protocol connection".split())
 
 def is_per_event(project: Project, place: Place) -> bool:
     """Tell whether a class stands for one request or connection, of which a process sees many."""
+    bases = project.base_names(place) - ({"Protocol"} if _is_structural(project, place) else set())
     return bool(
-        _PER_EVENT_BASES & project.base_names(place) or _PER_EVENT_NAMES & {*words(place.name)[-1:]}
+        _PER_EVENT_BASES & bases or _PER_EVENT_NAMES & {*words(place.name)[-1:]}
     ) and project.lifetimes.of_class(place).value in ("short", "likely-short", "keyed", "unseen", "unknown")
+
+
+def _is_structural(project: Project, place: Place) -> bool:
+    """The `Protocol` among its bases is that of `typing`."""
+    return any(
+        project.files[base.path].imports.get(name.partition(".")[0], "").startswith("typing")
+        for base in project.mro(place)
+        if (cls := project.class_at(base)) is not None
+        for name in cls.bases
+        if name.rpartition(".")[2] == "Protocol"
+    )
 
 
 def is_parameter(origin: str, name: str = "") -> bool:

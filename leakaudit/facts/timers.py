@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from leakaudit.facts.answers import words
-from leakaudit.facts.endings import ENDS, methods_of, reaches
+from leakaudit.facts.endings import ends, methods_of, reaches
 from leakaudit.facts.linked import Place
 from leakaudit.facts.links import is_own_method
 from leakaudit.facts.model import Call, Flag, Function
@@ -104,7 +104,7 @@ class _Finder:
         }:
             return None
         cls = Place(path, function.cls)
-        ending = next((m for name, m in methods_of(self._project, cls).items() if _ends(name)), None)
+        ending = next((m for name, m in methods_of(self._project, cls).items() if ends(name)), None)
         if ending is None:
             return None
         return Timer(path, cls, function.name, call, ending[1], ending[0], "", "", True, endless=True)
@@ -113,7 +113,7 @@ class _Finder:
         if attribute in self._stopped_at_end:
             return None
         methods = methods_of(self._project, cls)
-        endings = [(at, f) for name, (at, f) in methods.items() if _ends(name)]
+        endings = [(at, f) for name, (at, f) in methods.items() if ends(name)]
         stoppers = {name for name, (_, f) in methods.items() if self._stops(f, attribute)}
         if any(_ENDING_WORDS & {*words(name)} for name in stoppers):
             return None  # who calls that, and when, is another question
@@ -149,15 +149,10 @@ class _Finder:
             stopped
             for facts in self._project.files.values()
             for function in facts.functions
-            if _ends(function.name)
+            if ends(function.name)
             for name in function.calls
             if (stopped := _stopped(name))
         }
-
-
-def _ends(name: str) -> bool:
-    """The end of the whole object: `close`, not `close_streams`."""
-    return ENDS.match(name) is not None and not name.lstrip("_").startswith(("close_", "stop_"))
 
 
 def _stopped(name: str) -> str:

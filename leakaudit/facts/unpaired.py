@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from leakaudit.facts.answers import words
-from leakaudit.facts.endings import ENDS, methods_of, reaches
+from leakaudit.facts.endings import ends, methods_of, reaches
 from leakaudit.facts.linked import Place
 from leakaudit.facts.links import is_own_method
 from leakaudit.facts.model import Call, FileFacts, Function
@@ -75,7 +75,7 @@ def _siblings(path: str, facts: FileFacts, cls: Place, given: list[tuple[Call, s
                 (removal, sibling)
                 for removal, sibling in removals
                 if undoes(last(removal.callee), verb)
-                and any(m == sibling and last(c.callee) == verb for c, m in put)
+                and any(m == sibling and _alike(c, call) for c, m in put)
             ),
             None,
         )
@@ -84,6 +84,12 @@ def _siblings(path: str, facts: FileFacts, cls: Place, given: list[tuple[Call, s
             function = facts.functions[pair[0].func]
             why = f"`{function.name}` takes `{pair[1]}` out, which is registered likewise, and not this"
             yield Unpaired(path, cls, call, method, function, path, why)
+
+
+def _alike(one: Call, other: Call) -> bool:
+    """Two calls register in the same way; functions of a module are the same only with their module."""
+    imported = "x:" in (one.callee[:2], other.callee[:2])
+    return one.callee == other.callee if imported else last(one.callee) == last(other.callee)
 
 
 def _closes(function: Function) -> bool:
@@ -118,7 +124,7 @@ def _readers(project: Project, path: str, cls: Place, given: list[tuple[Call, st
             continue
         seen.add(verb)
         methods = methods_of(project, cls)
-        endings = [f for name, (_, f) in methods.items() if ENDS.match(name) and _closes(f)]
+        endings = [f for name, (_, f) in methods.items() if ends(name) and _closes(f)]
         takers = {name for name, (_, f) in methods.items() if any(last(n) == _READERS[verb] for n in f.calls)}
         if endings and not any(reaches(methods, f.name, takers) for f in endings):
             why = f"`{endings[0].name}` ends the instance and calls no `{_READERS[verb]}`"

@@ -50,7 +50,8 @@ def _judge(project: Project, subject: Subject, seen: Seen) -> SelfHeld | None:
     made, rest = event.value_origins[0], event.value_origins[1:]
     if made.startswith("local:"):
         made, rest = (rest or ("",))[0], rest[1:]
-    given = key[0] in rest or _position(event.value, name) != ""
+    called = "(" in event.value  # else a local on the way
+    given = _position(event.value, name) != "" if called else key[0] in rest
     if made.startswith("new:") and given and not made.endswith((".ref", ".proxy")):
         keeps = _stores(project, seen, made[4:])
         if keeps is None:
