@@ -16,7 +16,7 @@ from leakaudit.scan.rule import Rule, Suspect
 if TYPE_CHECKING:
     from leakaudit.facts.project import Project
 
-_LIFETIME = {"process": -5, "long": -2, "scoped": -2, "likely-long": -1}
+_LIFETIME = {"process": -5, "long": -2, "scoped": -2}
 _CONTEXT = {"per-event": 1, "likely-event": 1, "called": 1, "start-up": -3, "import": -8, "addition": -1}
 _ONCE = re.compile(r"^_*(async_)?(serve|run|main|start|setup|set_up|install|init|create|build|register)(_|$)")
 _SET_UP = re.compile(r"^_*(async_)?(main|setup|set_up|install|init|patch|instrument|configure|register)(_|$)")

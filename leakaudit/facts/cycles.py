@@ -206,7 +206,8 @@ class Cycles:
     ) -> Iterator[tuple[str, int]]:
         parted = self._endings.left(place, attribute)
         if parted is not None and (made or confirmed):
-            yield f"`{parted.method}` lets go of `{parted.attribute}`, but not of this", 2
+            few = self._project.lifetimes.of_class(place).value == "likely-long"
+            yield f"`{parted.method}` lets go of `{parted.attribute}`, but not of this", 1 if few else 2
         if not confirmed:
             return
         yield "both sides keep each other", 1

@@ -82,6 +82,8 @@ class Knotted:
     def _cues(self, place: Place, attribute: str) -> Iterator[tuple[str, int]]:
         if is_per_event(self._project, place):
             yield "one is made for each connection or request, and leaves such a cycle", 1
+        elif self._project.lifetimes.of_class(place).value == "likely-long":
+            yield "instances live long", -1
         parted = self._endings.left(place, attribute)
         if parted is not None:
             yield f"`{parted.method}` lets go of `{parted.attribute}`, and not of this", 1
