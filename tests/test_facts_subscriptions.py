@@ -6,7 +6,8 @@ import pytest
 
 from leakaudit.facts.extract import extract
 from leakaudit.facts.project import Project
-from leakaudit.facts.subscriptions import Subscription, Subscriptions
+from leakaudit.facts.subscription import Subscription
+from leakaudit.facts.subscriptions import Subscriptions
 
 
 def found(text: str) -> list[Subscription]:

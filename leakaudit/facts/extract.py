@@ -18,6 +18,7 @@ from leakaudit.facts.frame import Frame, imported, owner_of, scope_of
 from leakaudit.facts.frame_cycles import frame_cycles
 from leakaudit.facts.graphs import kept_graphs
 from leakaudit.facts.holdings import holdings
+from leakaudit.facts.knots import knots
 from leakaudit.facts.model import Event, FileFacts
 from leakaudit.facts.races import races
 from leakaudit.facts.raises import raises
@@ -112,6 +113,7 @@ class _Resolution(Definitions):
                 *abandoned(self.walk.functions, self.imports),
                 *unanswered(self.walk.functions, self.imports),
             ),
+            knots=tuple(knots(self.walk.frames, self.walk.functions, self.imports)),
             graphs=tuple(kept_graphs(self._bodies(), self.imports)),
         )
 

@@ -88,6 +88,9 @@ class Function(msgspec.Struct, frozen=True, array_like=True, gc=False):
     loop_calls: tuple[str, ...] = ()  # those of `calls` that are made inside a loop without end
     endless: bool = False  # runs `while True` without a way out, at its own pace
     empties: tuple[str, ...] = ()  # parameters that it takes entries out of
+    dropped: tuple[
+        str, ...
+    ] = ()  # nested functions that it unbinds itself, with `del` or by binding them to None
 
     @property
     def name(self) -> str:
@@ -281,6 +284,22 @@ class Abandoned(msgspec.Struct, frozen=True, array_like=True, gc=False):
     func: int
 
 
+class Knot(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A store whose value holds the object it is stored on. `owner` is that of the attribute, `base` the object as written.
+
+    `how` is itself, method, closure, partial, container, callback (of a weak reference), made (by a method of the object)
+    or wrapped (the attribute's own value before); `what` is the method, the function, or how the container holds it.
+    """
+
+    owner: str
+    base: str
+    how: str
+    what: str
+    line: int
+    column: int
+    func: int
+
+
 class FileFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """All that pass 1 keeps of a file."""
 
@@ -309,6 +328,7 @@ class FileFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     skipped: tuple[Skipped, ...] = ()
     frame_cycles: tuple[FrameCycle, ...] = ()
     abandoned: tuple[Abandoned, ...] = ()
+    knots: tuple[Knot, ...] = ()
 
     def called_names(self) -> set[str]:
         """Return the names of all that the functions of the file call or pass along."""

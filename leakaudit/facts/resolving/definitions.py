@@ -42,6 +42,7 @@ class Definitions(Events):
             tuple(
                 sorted({raw.path for raw in frame.events if raw.op in _REMOVING and raw.path in frame.params})
             ),
+            _dropped(frame) if frame.functions else (),
         )
 
     def _params(self, arguments: ast.arguments) -> tuple[Param, ...]:
@@ -98,6 +99,16 @@ class Definitions(Events):
             raw.flags,
             receiver,
         )
+
+
+def _dropped(frame: Frame) -> tuple[str, ...]:
+    rebound = (
+        name
+        for name in frame.functions
+        if name in frame.deleted
+        or any(isinstance(v, ast.Constant) and v.value is None for v in frame.definitions.get(name, ()))
+    )
+    return tuple(sorted(rebound))
 
 
 def _default_word(node: ast.expr | None) -> str:

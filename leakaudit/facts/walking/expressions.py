@@ -209,6 +209,8 @@ class Expressions(Walker):
             self.event(access_path(arguments[0]), Op.SHRINK, name, node)
         elif name in ("setattr", "delattr") and len(arguments) > 1 and isinstance(arguments[1], ast.Constant):
             base = access_path(arguments[0])
+            if base and len(arguments) > 2:
+                self.frame.stores.append((f"{base}.{arguments[1].value!s}", arguments[2], node))
             self.event(f"{base}.{arguments[1].value!s}" if base else "", Op.REBIND, name, node)
 
 
