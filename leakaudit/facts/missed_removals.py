@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 WRONG_KEY, SUCCESS_ONLY, SKIPPED, UNANSWERED = "wrong-key", "success-only", "skipped", "unanswered"
 _NOT_FINALLY = "the removal is skipped when what lies between is cancelled or raises: it is not in `finally`"
 _UNDOES = re.compile(
-    r"^(a|async_)?((disconnect|unregister|deregister|release|forget|detach|evict)(_|$)|remove_)"
+    r"^(a|async_)?((disconnect|unregister|deregister|forget|detach|evict)(_|$)|(remove|release)_)"
 )
 _SWITCH = re.compile(r"^self(\.\w+)+$")
 
