@@ -145,6 +145,22 @@ def evicted_sibling(project: Project, subject: Subject, key: str) -> Subject | N
     return None
 
 
+def paired_sibling(project: Project, subject: Subject, seen: Seen) -> Subject | None:
+    """Return a container beside this one that gains the same key in the same function, and whose entries go one by one."""
+    if not seen.event.key or subject.scope not in "im":
+        return None
+    for other in project.gaining.get((subject.path, subject.scope, subject.cls, seen.event.key), ()):
+        together = any(
+            s.event.func == seen.event.func and s.event.key == seen.event.key and not s.event.depth
+            for s in other.events(Op.GROW)
+        )
+        if together and other is not subject and project.cleanup(other).grade == PAIRED:
+            removals = project.cleanup(other).removals
+            if any(s.event.op is Op.SHRINK and s.event.key and not s.event.depth for s in removals):
+                return other
+    return None
+
+
 def _is_constant_key(subject: Subject, seen: Seen) -> bool:
     """`pop("tick", None)` keeps one constant entry small, not the container."""
     event = seen.event

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from leakaudit.facts import circumstances
 from leakaudit.facts.answers import Answer
-from leakaudit.facts.cleanup import CLEAR_ONLY, INNER, NONE, Cleanup, evicted_sibling, sibling
+from leakaudit.facts.cleanup import CLEAR_ONLY, INNER, NONE, Cleanup, evicted_sibling, paired_sibling, sibling
 from leakaudit.facts.linked import Place, Seen, Subject
 from leakaudit.facts.model import Flag, Op
 from leakaudit.facts.near_misses import near_misses
@@ -181,11 +181,13 @@ def _sibling(project: Project, subject: Subject, site: Seen, cleanup: Cleanup) -
         name = other.event.owner.partition(":")[2].rpartition(".")[2]
         reason = f"the same key is taken out of `{name}`, but not out of `{subject.name}`"
     else:
-        beside = evicted_sibling(project, subject, site.event.key)
+        evicted = evicted_sibling(project, subject, site.event.key)
+        beside = evicted or paired_sibling(project, subject, site)
         if beside is None:
             return
         name, other = beside.name, project.cleanup(beside).removals[0]
-        reason = f"`{name}` gains the same keys and is kept small, but `{subject.name}` is not"
+        how = "is kept small" if evicted is not None else "loses them one by one"
+        reason = f"`{name}` gains the same keys and {how}, unlike `{subject.name}`"
     place = Location(other.path, other.event.line, other.event.column)
     yield Evidence("sibling", name, reason, 3, place)
 
