@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from leakaudit.facts.subscriptions import Subscription, subscriptions
+from leakaudit.facts.subscribing import FINAL
+from leakaudit.facts.subscription import Subscription
+from leakaudit.facts.subscriptions import subscriptions
 from leakaudit.findings import Confidence, Evidence, Location, Probe, ProbeKind, Related
 from leakaudit.scan.rule import Rule, Suspect
 
@@ -22,8 +24,6 @@ _ENDS = re.compile(
     r"^_*(a?close|disconnect|shutdown|stop|connection_?lost|__a?exit__|unload|destroy|delete|dispose|teardown|cleanup|async_will_remove\w*)$",
     re.IGNORECASE,
 )
-#: Registries of the standard library that have no way to take a callable out again.
-_FINAL = ("register_after_fork", "register_at_fork", "addaudithook")
 
 
 class BoundMethodRegistered(Rule):
@@ -121,7 +121,7 @@ class BoundMethodRegistered(Rule):
             ),
             probe=Probe(ProbeKind.TYPE_COUNT, module, item.path, pins.name, "", (f"{module}.{pins.name}",)),
             scope=f"{item.function.qualname}:{item.verb}",
-            cap=Confidence.HIGH if item.registry is not None or item.verb in _FINAL else Confidence.MEDIUM,
+            cap=Confidence.HIGH if item.registry is not None or item.verb in FINAL else Confidence.MEDIUM,
         )
 
     def _evidence(self, project: Project, item: Subscription) -> Iterator[Evidence]:
@@ -129,16 +129,20 @@ class BoundMethodRegistered(Rule):
         yield Evidence("pinned", item.what, f"{item.undone.reason}", 1)
         yield Evidence("registry", item.source.value, item.source.reason, _SOURCE.get(item.source.value, 0))
         life = project.lifetimes.of_class(item.pins)
-        yield Evidence("instance", life.value, life.reason, _INSTANCE.get(life.value, 0))
+        cls = project.class_at(item.pins)
+        ends = next((m for m in cls.methods if _ENDS.match(m)), "") if cls is not None else ""
+        outlived = life.value == "long" and item.verb in FINAL and ends  # it ends, the registry does not
+        yield Evidence("instance", life.value, life.reason, -1 if outlived else _INSTANCE.get(life.value, 0))
         context = project.contexts.of_function(item.path, item.call.func)
         weight = _CONTEXT.get(context.value, 0)
         if item.function.name in ("__init__", "__new__", "__post_init__"):
-            made = context.value in ("per-event", "likely-event") and not context.reason.startswith("passed")
+            guessed = context.reason.startswith("passed") or context.reason.endswith("is a coroutine")
+            made = context.value in ("per-event", "likely-event") and not guessed
             weight = _CONSTRUCT.get(life.value, 0) + (1 if made else min(weight, 0))
         yield Evidence("context", context.value, context.reason, weight)
         if ("weak", "const:False") in item.call.keywords:
             yield Evidence("strong", "weak=False", "the signal is asked to hold it strongly", 3)
-        if item.verb in _FINAL:
+        if item.verb in FINAL:
             yield Evidence("no-undo", item.verb, f"what `{item.verb}` is given can never be taken out", 2)
         if item.replaces:
             yield Evidence("slot", "replaced", item.replaces, -5)
@@ -146,7 +150,5 @@ class BoundMethodRegistered(Rule):
             yield Evidence("once", "guarded", item.once, -4)
         if item.registry is not None and project.cleanup(item.registry).effective:
             yield Evidence("cleanup", "paired", project.cleanup(item.registry).reason, -3)
-        cls = project.class_at(item.pins)
-        ends = next((m for m in cls.methods if _ENDS.match(m)), "") if cls is not None else ""
         if ends:
             yield Evidence("end-of-life", ends, f"`{ends}` ends the instance, but does not unregister", 1)

@@ -159,7 +159,7 @@ class CacheOnMethod(Rule):
                 "cleanup",
                 "cache_clear",
                 f"`{cached.function.name}.cache_clear()` is called",
-                -1,
+                -4,
                 self._where(project, clearing.path, clearing.func),
             )
 

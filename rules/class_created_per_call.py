@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from leakaudit.facts.answers import Answer, words
 from leakaudit.facts.caches import CACHES, library_name
 from leakaudit.facts.dynamic import Made, decorator_names, made_in_functions
+from leakaudit.facts.model import Op
 from leakaudit.facts.project import Project
 from leakaudit.findings import Evidence, Location, Probe, ProbeKind
 from leakaudit.scan.rule import Rule, Suspect
@@ -97,7 +98,15 @@ class ClassCreatedPerCall(Rule):
 
     def _is_cached(self, project: Project, made: Made) -> bool:
         function = made.function
-        return any(
+        index = project.function_named(made.path, function.qualname)
+        kept = any(
+            e.func == index and e.op is Op.GROW and e.key and e.value == made.name
+            for e in project.files[made.path].events
+        ) or any(
+            func == index and owner.startswith(("i:", "c:", "m:")) and tags.startswith("call:type")
+            for owner, tags, _, func in project.files[made.path].stored
+        )
+        return kept or any(
             library_name(project, d.removesuffix(".()"), made.path) in CACHES for d in function.decorators
         )
 

@@ -18,7 +18,8 @@ class ExceptionRetained(Rule):
     ## What it does
 
     Flags exceptions that are put into a container, an exception object made once at module level and raised many times,
-    and a variable that still holds the exception that its own frame raises.
+    and a variable that still holds the exception that its own frame raises: the result of a call, a list of what went wrong,
+    or a future that was made here and is given what was caught here.
 
     ## Why it leaks
 

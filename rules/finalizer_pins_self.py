@@ -15,6 +15,7 @@ from leakaudit.scan.rule import Rule, Suspect
 
 _FINALIZED = {"one": -8, "few": -2, "likely-few": -1}
 _AT_EXIT = {"many": 4, "likely-many": 2, "unknown": 1, "likely-few": -1, "few": -4, "one": -8}
+_UNTIL = {"its thread": "until the thread ends", "the weak reference": "as long as the weak reference"}
 _ONCE_METHODS = frozenset("run serve main listen forever".split())
 
 
@@ -25,7 +26,8 @@ class FinalizerPinsSelf(Rule):
 
     Flags `weakref.finalize(self, self.method)`, finalizers that are closures over `self` or are given it as an argument,
     and `atexit.register(self.method)` for instances that come and go; also `mapping.setdefault(key, weakref.finalize(...))`,
-    which registers a finalizer with every call.
+    which registers a finalizer with every call. Also callbacks of weak references that hold what is referred to, and threads
+    that run a loop of an object whose `__del__` should end them.
 
     ## Why it leaks
 
@@ -100,8 +102,8 @@ class FinalizerPinsSelf(Rule):
         module = project.module_name(pin.path)
         cls = pin.cls.rpartition(".")[2]
         what = f"every `{cls}`" if cls else "the object"
-        registry = "`atexit`" if pin.at_exit else "the finalizer"
-        kept = f"{what} stays until the process ends: {registry} holds {pin.how}"
+        until = _UNTIL.get(pin.holder, "until the process ends")
+        kept = f"{what} stays {until}: {pin.holder} holds {pin.how}"
         return Suspect(
             location=Location(pin.path, call.line, call.column, call.end_line, call.end_column),
             symbol=f"{module}.{pin.cls or pin.function.qualname}.{pin.method}",
@@ -126,7 +128,8 @@ class FinalizerPinsSelf(Rule):
         if pin.at_exit:
             yield Evidence("registry", "atexit", "exit handlers are kept until the process ends", 2)
         else:
-            yield Evidence("registry", "finalize", "the finalizer keeps alive what it waits for", 6)
+            why = f"{pin.holder} keeps alive what is to be waited for"
+            yield Evidence("registry", "finalize", why, 5 if pin.holder in _UNTIL else 6)
         if pin.cls:
             count = population.of_class(project, Place(pin.path, pin.cls))
             where = Location(count.path, count.line) if count.path and count.line else None

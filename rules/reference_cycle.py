@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
 
 from leakaudit.facts.cycles import Cycles
+from leakaudit.facts.knotted import ITSELF
 from leakaudit.facts.linked import Place
 from leakaudit.facts.links import Link
 from leakaudit.findings import Confidence, Evidence, Location, Probe, ProbeKind, Related, Severity
@@ -15,10 +16,11 @@ from leakaudit.scan.rule import Rule, Suspect
 if TYPE_CHECKING:
     from leakaudit.facts.project import Project
 
-_LIFETIME = {"process": -3, "long": -2}
+_LIFETIME = {"process": -5, "long": -2, "scoped": -2}
 _CONTEXT = {"per-event": 1, "likely-event": 1, "called": 1, "start-up": -3, "import": -8, "addition": -1}
 _ONCE = re.compile(r"^_*(async_)?(serve|run|main|start|setup|set_up|install|init|create|build|register)(_|$)")
-_BASE = {"opaque": 2, "container": 4, "context": 2}
+_SET_UP = re.compile(r"^_*(async_)?(main|setup|set_up|install|init|patch|instrument|configure|register)(_|$)")
+_BASE = {"opaque": 2, "container": 4, "context": 2, "pair": 0, "knot": 2, "patched": 2}
 
 
 class ReferenceCycle(Rule):
@@ -28,7 +30,9 @@ class ReferenceCycle(Rule):
 
     Flags an instance put into its own container, a child that keeps its parent in a class that is made per operation, a
     helper that is stopped but kept, a wrapper that stays tied to what it wraps, a parser written in C that holds a bound
-    method, and a closure that captures the object it is given to; each when no method breaks the cycle.
+    method, and a closure that captures the object it is given to; each when no method breaks the cycle. Also an object that
+    holds itself, a generator or bound method of its own, or a closure over itself; one that is patched with what holds it
+    (`future.get = future.result`); and a link or callback that stays when the object ends, though others are let go of.
 
     ## Why it leaks
 
@@ -62,7 +66,8 @@ class ReferenceCycle(Rule):
     ## What we do not flag
 
     Trees of parents and children that live and die together; links that `close`, `stop` or `__exit__` sets to None; weak
-    references and proxies; objects that live as long as the process.
+    references and proxies; objects that live as long as the process; patches that are put back; classes and functions that
+    are patched; rings of nodes; a method kept as a strategy by objects of which there are few.
 
     ## References
 
@@ -79,14 +84,17 @@ class ReferenceCycle(Rule):
         """Yield the links back that are never broken; one for each name of a class or function."""
         seen: set[tuple[str, str, str]] = set()
         for link in Cycles(project):
-            key = (link.path, link.holder, link.name)
+            itself = (
+                link.kind == "knot" and link.reason == ITSELF
+            )  # a generator of parsers writes it into every class
+            key = (link.path, "" if itself else link.holder, link.name)
             if link.cues and key not in seen:
                 seen.add(key)
                 yield self._suspect(project, link)
 
     def _suspect(self, project: Project, link: Link) -> Suspect:
         module = project.module_name(link.path)
-        inside = "<locals>." if link.kind == "closure" else ""
+        inside = "<locals>." if link.kind in ("closure", "patched") else ""
         kind = link.holder.rpartition(".")[2]
         back = (Related(Location(*link.back), "the way back"),) if link.back is not None else ()
         return Suspect(
@@ -101,17 +109,20 @@ class ReferenceCycle(Rule):
                 "or hold one side weakly: `weakref.ref`, `weakref.proxy`, `weakref.WeakMethod`",
             ),
             probe=Probe(ProbeKind.TYPE_COUNT, module, link.path, link.holder, "", (f"{module}.{kind}",)),
-            cap=Confidence.HIGH if link.kind == "container" else Confidence.MEDIUM,
+            cap=Confidence.MEDIUM,
         )
 
     def _evidence(self, project: Project, link: Link) -> Iterator[Evidence]:
         yield Evidence("cycle", link.kind, link.reason, _BASE.get(link.kind, 1))
         for what, weight in link.cues:
             yield Evidence("cue", link.kind, what, weight)
-        if link.kind == "closure":
+        if link.kind in ("closure", "patched"):
             context = project.contexts.of_function(link.path, link.func)
-            yield Evidence("context", context.value, context.reason, _CONTEXT.get(context.value, 0))
-            if _ONCE.match(link.holder.rpartition(".")[2]):
+            weight = _CONTEXT.get(context.value, 0)
+            if context.value == "called" and link.kind == "patched":
+                weight = 0
+            yield Evidence("context", context.value, context.reason, weight)
+            if (_ONCE if link.kind == "closure" else _SET_UP).match(link.holder.rpartition(".")[2]):
                 yield Evidence("name", "set-up", f"`{link.holder}` is named like code that runs once", -2)
         else:
             life = project.lifetimes.of_class(Place(link.path, link.holder))

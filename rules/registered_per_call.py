@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from leakaudit.facts.linked import Place
 from leakaudit.facts.model import Flag
-from leakaudit.facts.subscriptions import Subscription, subscriptions
+from leakaudit.facts.subscription import Subscription
+from leakaudit.facts.subscriptions import subscriptions
 from leakaudit.findings import Confidence, Evidence, Location, Probe, ProbeKind, Related
 from leakaudit.scan.rule import Rule, Suspect
 
@@ -139,9 +140,12 @@ class RegisteredPerCall(Rule):
             yield Evidence("name", "set-up", f"`{item.function.name}` is named like code that runs once", -3)
         if item.call.flags & Flag.FOREVER:
             yield Evidence("loop", "endless", "inside a loop without end", 2)
+        if item.awaited:
+            why = f"`{item.awaited}` is waited for in the same call, and of no use after it"
+            yield Evidence("awaited", item.awaited, why, 3)
         if item.replaces:
             yield Evidence("slot", "replaced", item.replaces, -3)
-        if item.once:
+        if item.once and not item.awaited:
             yield Evidence("once", "guarded", item.once, -3)
         if item.registry is not None and project.cleanup(item.registry).effective:
             yield Evidence("cleanup", "paired", project.cleanup(item.registry).reason, -3)

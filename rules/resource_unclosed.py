@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from leakaudit.facts import closed_by_reply, owned_attributes, owned_locals, skipped_close
+from leakaudit.facts import (
+    closed_by_reply,
+    half_made,
+    let_go,
+    owned_attributes,
+    owned_locals,
+    skipped_close,
+    temporaries,
+)
 from leakaudit.facts.ownership import Unclosed
 from leakaudit.facts.project import Project
 from leakaudit.findings import Confidence, Probe, ProbeKind
@@ -80,21 +88,24 @@ class ResourceUnclosed(Rule):
 
     def suspects(self, project: Project) -> Iterator[Suspect]:
         """Yield the resources that stay open."""
-        for unclosed in owned_locals.unclosed(project):
-            yield self._suspect(project, unclosed)
-        for unclosed in owned_attributes.unclosed(project):
-            yield self._suspect(project, unclosed)
-        for unclosed in skipped_close.unclosed(project):
-            yield self._suspect(project, unclosed)
-        for unclosed in closed_by_reply.unclosed(project):
-            yield self._suspect(project, unclosed)
+        for source in (
+            owned_locals,
+            temporaries,
+            owned_attributes,
+            half_made,
+            let_go,
+            skipped_close,
+            closed_by_reply,
+        ):
+            for unclosed in source.unclosed(project):
+                yield self._suspect(project, unclosed)
 
     def _suspect(self, project: Project, unclosed: Unclosed) -> Suspect:
         kind = unclosed.resource.kind
         return Suspect(
             location=unclosed.location,
             symbol=unclosed.symbol,
-            message=f"the {kind} in `{unclosed.name}` {unclosed.why}",
+            message=f"the {kind} {_held(unclosed)} {unclosed.why}",
             evidence=unclosed.evidence,
             related=unclosed.related,
             notes=(unclosed.evidence[0].reason,),
@@ -110,12 +121,18 @@ class ResourceUnclosed(Rule):
         )
 
 
+def _held(unclosed: Unclosed) -> str:
+    return f"of `{unclosed.name}`" if unclosed.scope == "temporary" else f"in `{unclosed.name}`"
+
+
 def _remedy(unclosed: Unclosed) -> str:
     name = unclosed.name
     if unclosed.scope == "attribute":
         return f"close `self.{name}` in the method that ends the object, in `finally` behind what may raise"
     if unclosed.scope == "cancel":
         return "catch `BaseException` there, since it is raised again, or clean up in `finally`"
+    if unclosed.scope == "temporary":
+        return f"`with {name} as it:`, and use it there"
     if unclosed.resource.kind == "figure":
         return f"`plt.close({name})` in `finally`"
     return f"`with ... as {name}:`, or close it in `finally`"

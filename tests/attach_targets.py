@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+#: Where `tools/interpreters` makes roots with interpreters in them.
+ROOTS = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "leakaudit-roots"
 PROGRAM = Path(__file__).with_name("attach_program.py")
 _PROBE = (
     "import json, sys, sysconfig; print(json.dumps([list(sys.version_info[:2]), sys.implementation.name,"
@@ -37,10 +39,11 @@ class Interpreter:
 
 @cache
 def interpreters() -> tuple[Interpreter, ...]:
-    """Find one interpreter per version: our own, those on PATH, and those of pyenv."""
+    """Find one interpreter per version: our own, those on PATH, of pyenv, and of `tools/interpreters`."""
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
     on_path = [shutil.which(f"python{major}.{minor}") for major, minor in _VERSIONS]
-    paths = [sys.executable, *sorted(map(str, pyenv.glob("versions/*/bin/python3"))), *filter(None, on_path)]
+    made = [*sorted(pyenv.glob("versions/*/bin/python3")), *sorted(ROOTS.glob("*/usr/local/bin/python3.*"))]
+    paths = [sys.executable, *map(str, made), *filter(None, on_path)]
     found: dict[tuple[int, int], Interpreter] = {}
     for path in paths:
         interpreter = _probe(path)

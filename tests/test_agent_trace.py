@@ -110,9 +110,10 @@ def test_nothing_is_printed(tmp_path):
 def test_the_agent_ends_and_tidies_up_when_the_controller_is_gone(tmp_path):
     with running(PROGRAM + SERVE, tmp_path) as process:
         before = ask(process, "state()")["threads"]
-        with channel(lease_s=0.5) as opened:
+        with channel(lease_s=2.0) as opened:
             ask(process, f"({starter(opened)})")
             wait_until(opened.said_anything)
+            opened.beat()
             assert ask(process, "_thread._count()") == before[0] + 1
             # No sign of life from now on.
             wait_until(lambda: not Path(opened.inside).exists())
@@ -120,9 +121,9 @@ def test_the_agent_ends_and_tidies_up_when_the_controller_is_gone(tmp_path):
 
 
 def test_the_agent_lives_as_long_as_the_controller_does(tmp_path):
-    with running(PROGRAM + SERVE, tmp_path) as process, channel(lease_s=0.5) as opened:
+    with running(PROGRAM + SERVE, tmp_path) as process, channel(lease_s=2.0) as opened:
         ask(process, f"({starter(opened)})")
-        end = time.monotonic() + 1.5
+        end = time.monotonic() + 4.5
         while time.monotonic() < end:
             opened.beat()
             time.sleep(0.1)

@@ -7,12 +7,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
-from runtime_target import finding
+from attach_targets import ROOTS
+from runtime_target import finding, judged
 
 from leakaudit import agent
 from leakaudit.findings import Status
@@ -46,19 +47,19 @@ if __name__ == "__main__":
 """
 #: Runs a command with no capabilities at all, whoever it belongs to.
 POWERLESS = ("setpriv", "--bounding-set=-all", "--inh-caps=-all", "--ambient-caps=-all")
-#: A root and a pid namespace of its own: the machine's folders seen below another path.
+#: A root and a pid namespace of its own: the folders of a system seen below another path.
 CONTAINED = """
 set -e
 mount -t tmpfs none "$1"
 for name in usr lib lib64 bin etc; do
-    [ -e "/$name" ] || continue
-    mkdir "$1/$name"; mount --rbind "/$name" "$1/$name"
+    [ -e "$3/$name" ] || continue
+    mkdir "$1/$name"; mount --rbind "$3/$name" "$1/$name"
 done
 mkdir "$1/tmp" "$1/proc" "$1/app"
 chmod 1777 "$1/tmp"
 cp "$2" "$1/app/target.py"
 mount -t proc proc "$1/proc"
-exec chroot "$1" /usr/bin/python3 -I /app/target.py
+exec chroot "$1" "$4" -I /app/target.py
 """
 
 
@@ -99,7 +100,10 @@ def written(folder: Path) -> Path:
 
 
 def assert_cache_is_confirmed(pid: int, path: str, method: str) -> None:
-    report = audit(pid, lambda _: Report("scan", (finding("module-attribute", "CACHE", "", path),)), QUICK)
+    def scan(_: object) -> Report:
+        return Report("scan", (finding("module-attribute", "CACHE", "", path),))
+
+    report = judged(lambda how: audit(pid, scan, how), QUICK)
     assert report.runtime is not None
     assert report.runtime.method == method
     assert [item.verdict and item.verdict.status for item in report.findings] == [Status.CONFIRMED]
@@ -112,19 +116,37 @@ def deepest(pid: int) -> int:
     return pid
 
 
+def in_another_root(folder: Path, system: Path, python: str) -> AbstractContextManager[subprocess.Popen[str]]:
+    """Run the program where the folders of a system are its root."""
+    root = folder / "root"
+    root.mkdir()
+    command = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", CONTAINED, "sh"]
+    return running([*command, str(root), str(written(folder)), str(system), python])
+
+
+def assert_all_works_there(process: subprocess.Popen[str]) -> None:
+    pid = deepest(process.pid)
+    target, _ = reach(pid)
+    assert target.namespace_pid == 1
+    assert_cache_is_confirmed(pid, "/app/target.py", target_method(pid))
+    assert process.poll() is None
+    assert not list(Path(f"/proc/{pid}/root/tmp").iterdir())
+
+
 def test_another_root_and_pid_namespace(tmp_path: Path, tool: Callable[[str], None]) -> None:
     for name in ("unshare", "chroot", str(SYSTEM_PYTHON)):
         tool(name)
-    root = tmp_path / "root"
-    root.mkdir()
-    command = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", CONTAINED, "sh"]
-    with running([*command, str(root), str(written(tmp_path))]) as process:
-        pid = deepest(process.pid)
-        target, _ = reach(pid)
-        assert target.namespace_pid == 1
-        assert_cache_is_confirmed(pid, "/app/target.py", target_method(pid))
-        assert process.poll() is None
-        assert not list(Path(f"/proc/{pid}/root/tmp").iterdir())
+    with in_another_root(tmp_path, Path("/"), str(SYSTEM_PYTHON)) as process:
+        assert_all_works_there(process)
+
+
+@pytest.mark.parametrize("python", ["python3.13", "python3.14", "python3.15"])
+def test_the_root_of_another_system(tmp_path: Path, python: str, missing: Callable[[str], NoReturn]) -> None:
+    root = next((path for path in ROOTS.glob("*") if (path / "usr/bin" / python).exists()), None)
+    if root is None:
+        missing(f"a root with {python} in it; tools/interpreters makes one")
+    with in_another_root(tmp_path, root, f"/usr/bin/{python}") as process:
+        assert_all_works_there(process)
 
 
 def target_method(pid: int) -> str:

@@ -134,14 +134,14 @@ time.sleep({seconds})
 
 
 @pytest.mark.parametrize("session", ["same", "own"])
-@pytest.mark.parametrize("seconds", [0.6, 60])
-def test_children_are_counted_and_none_is_left(tmp_path: Path, session: str, seconds: float) -> None:
+@pytest.mark.parametrize(("seconds", "limit"), [(1, ()), (60, ("--for", "4s"))])
+def test_children_are_counted_and_none_is_left(
+    tmp_path: Path, session: str, seconds: int, limit: tuple[str, ...]
+) -> None:
     script = tmp_path / "family.py"
     script.write_text(FAMILY.format(session=session, seconds=seconds), encoding="utf-8")
     folder = tmp_path / "kept"
-    result = compare(
-        *("--for", "1200ms", "--format", "json", "-o", str(folder), "--", sys.executable, str(script))
-    )
+    result = compare(*limit, "--format", "json", "-o", str(folder), "--", sys.executable, str(script))
     assert result.exit_code == 0, result.output
     (run,) = json.loads(result.output)["settings"][0]["runs"]
     assert run["processes"] == 2
@@ -178,8 +178,8 @@ def test_a_daemon_does_not_slip_away(tmp_path: Path, seconds: float) -> None:
 
 
 def gone(pid: int) -> bool:
-    """Whether a process ends within five seconds; init may take a moment to reap it."""
-    for _ in range(500):
+    """Whether a process ends within 20 seconds; init may take a moment to reap it."""
+    for _ in range(2000):
         stat = procfs.stat(pid)
         if stat is None or stat.is_zombie:
             return True
@@ -204,13 +204,13 @@ def test_no_run_outlives_us_when_we_are_terminated(tmp_path: Path) -> None:
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as comparing:
         pid = written(tmp_path)
         comparing.terminate()
-        assert comparing.wait(20) == 130
+        assert comparing.wait(60) == 130
     assert gone(pid)
 
 
 def written(folder: Path) -> int:
     """The number that a run has written into its log."""
-    for _ in range(2000):
+    for _ in range(6000):
         text = "".join(path.read_text(encoding="utf-8") for path in folder.glob("*.log"))
         if text.endswith("\n"):
             return int(text)

@@ -57,6 +57,9 @@ def test_python_m() -> None:
         (["scan", "--nosuch"], "No such option"),
         (["scan", "--confidence", "certain"], "'certain' is not one of 'low', 'medium', 'high'"),
         (["scan", "--jobs", "0"], "0 is not in the range"),
+        (["doctor", "abc"], "'abc' is not the number of a process"),
+        (["monitor", "0"], "'0' is not the number of a process"),
+        (["compare", "--warmup", "200%", "--", "true"], "neither a time nor a share"),
     ],
 )
 def test_wrong_usage_is_exit_2(args: list[str], message: str) -> None:
@@ -120,3 +123,38 @@ def test_a_closed_pipe_is_no_bug() -> None:
     finally:
         os.close(write)
     assert (done.returncode, done.stderr) == (2, "")
+
+
+FULL = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a full disk is made of /dev/full")
+
+
+@FULL
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("args", [["explain"], ["--help"], ["nosuch"]])
+def test_a_full_disk_is_no_bug_of_ours(args: list[str], unbuffered: str) -> None:
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    command = [sys.executable, "-m", "leakaudit", *args]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, env=environment, check=False, timeout=60
+        )
+        silent = subprocess.run(command, stdout=full, stderr=full, env=environment, check=False, timeout=60)
+    assert (done.returncode, silent.returncode) == (ExitCode.FAILED, ExitCode.FAILED)
+    assert "No space left on device" in done.stderr or args == ["nosuch"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a shell closes streams")
+@pytest.mark.parametrize(
+    ("closed", "code"), [("<&-", ExitCode.CLEAN), (">&-", ExitCode.FAILED), ("2>&-", ExitCode.CLEAN)]
+)
+def test_a_closed_stream_is_no_bug_of_ours(closed: str, code: ExitCode) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f'"$0" -m leakaudit explain {closed}', sys.executable],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == code
+    assert "bug" not in done.stderr
+    assert ("cannot write to stdout" in done.stderr) == (closed == ">&-")

@@ -138,3 +138,18 @@ def test_stdout_that_knows_few_letters_gets_escapes() -> None:
 def test_paths_of_windows_are_written_with_slashes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.sep", "\\")
     assert _tidy(".\\src\\app\\a.py") == "src/app/a.py"
+
+
+@pytest.mark.parametrize("args", [["scan", "-o"], ["report", "x", "--html"], ["run", "--audit", "--output"]])
+def test_a_file_that_cannot_be_written_is_told_at_once(args: list[str], leak: Path) -> None:
+    result = CliRunner().invoke(cli, [*args, str(leak / "nowhere/report"), str(leak / "app.py")])
+    assert result.exit_code == 2
+    assert "nowhere/report (No such file or directory)" in result.stderr
+    assert result.stdout == ""
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a full disk is made of /dev/full")
+def test_what_was_watched_is_told_even_if_its_file_has_no_room(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(UsageError, match="No space left"):
+        output.emit(RUNTIME, "json", "/dev/full")
+    assert capsys.readouterr().out.startswith("process ")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -185,8 +187,25 @@ def test_no_python_file_is_an_error_but_not_for_a_hook() -> None:
     assert result.exit_code == 2
     assert "no Python files under ." in result.stderr
     result = scan("app.txt")
+    assert result.exit_code == 2
+    assert "app.txt: not Python source" in result.stderr
+    assert "exclude" not in scan(".").stderr
+    assert "or exclude less" in scan(".", "--exclude", "*").stderr
+    assert "a path is empty" in scan("").stderr
+
+
+def test_a_hook_may_have_nothing_to_scan() -> None:
+    Path("app.txt").touch()
+    result = scan("app.txt", "--force-exclude")
     assert (result.exit_code, result.output) == (0, "")
-    assert json.loads(scan("app.txt", "--format", "json").stdout)["findings"] == []
+    assert json.loads(scan("app.txt", "--force-exclude", "--format", "json").stdout)["findings"] == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are bytes on Linux only")
+def test_a_file_may_have_a_name_that_is_no_text(project: Path) -> None:
+    os.rename(os.fsencode(project / "app.py"), os.fsencode(project) + b"/\xff.py")
+    for _ in range(2):
+        assert scan().exit_code == 1
 
 
 def test_force_exclude_is_for_hooks(project: Path) -> None:

@@ -76,3 +76,19 @@ class Job:
 def parse(text): return Job().run(text)
 """)
     assert one.often.value == "many instances"
+
+
+def test_whoever_passes_the_logger_decides_how_often() -> None:
+    text = "def handle_stdout(logger):\n    {}.addHandler(logging.StreamHandler())\n"
+    often = [
+        one.often.value for log in ("logger", "logging.getLogger()") for one in additions(text.format(log))
+    ]
+    assert often == ["unknown", "likely-event"]
+
+
+def test_what_a_command_does_it_does_once() -> None:
+    text = "class Command({}):\n    def handle_check(self): logging.getLogger().addHandler(logging.StreamHandler())\n"
+    assert [additions(text.format(base))[0].often.value for base in ("BaseCommand", "Base")] == [
+        "start-up",
+        "likely-event",
+    ]

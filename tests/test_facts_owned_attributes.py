@@ -41,6 +41,7 @@ def test_an_attribute_that_close_forgets_is_told() -> None:
         "executor, self.executor = self.executor, None\n        executor.shutdown()",
         "shutdown_quietly(self.executor)",
         "atexit.register(self.executor.shutdown)",
+        "self._end = self.executor.shutdown\n        self._end()",
         "for name in ('executor',):\n            getattr(self, name).close()\n        vars(self)\n        x = getattr(self, 'executor')\n        x.close()",
     ],
 )
@@ -58,7 +59,7 @@ def test_a_subclass_and_a_module_that_uses_it_may_close_it() -> None:
 def test_what_may_be_the_callers_own_is_less_sure() -> None:
     facts = {"manager.py": extract(MANAGER.format(made="executor or ThreadPoolExecutor()", ending="pass"))}
     (mine,) = unclosed(Project(facts))
-    assert {"fact": "owner", "weight": -2}.items() <= {
+    assert {"fact": "owner", "weight": -1}.items() <= {
         "fact": mine.evidence[-1].fact,
         "weight": mine.evidence[-1].weight,
     }.items()
@@ -111,3 +112,48 @@ class Reader:
     ]
     closable = text + "    def close(self):\n        self.file.close()\n"
     assert list(unclosed(Project({"a.py": extract(closable)}))) == []
+
+
+def test_what_ends_one_of_many_does_not_end_the_object() -> None:
+    text = MANAGER.format(made="ThreadPoolExecutor()", ending="pass")
+    one = text.replace("def close(self)", "def disconnect(self, session_id)")
+    told = {u.why for t in (text, one) for u in unclosed(Project({"manager.py": extract(t)}))}
+    assert told == {"is not closed when its object is", "is never closed"}
+
+
+def test_a_loop_that_is_made_for_want_of_one_belongs_to_the_thread() -> None:
+    text = """
+import asyncio
+class Worker:
+    def run(self):
+        try:
+            self.loop = asyncio.{first}()
+        except RuntimeError:
+            self.loop = asyncio.{then}()
+    def close(self):
+        self.task.cancel()
+"""
+    get, new = "get_event_loop", "new_event_loop"
+    assert list(unclosed(Project({"a.py": extract(text.format(first=get, then=new))}))) == []
+    assert [u.name for u in unclosed(Project({"a.py": extract(text.format(first=new, then=get))}))] == [
+        "loop"
+    ]
+
+
+def test_a_property_that_makes_it_stands_for_it() -> None:
+    text = """
+import requests
+class Client:
+    {decorator}
+    def session(self):
+        if self._session is None:
+            self._session = requests.Session()
+        return self._session
+    def close(self):
+        self.session.close()
+        self.other.close()
+"""
+    told = [
+        list(unclosed(Project({"a.py": extract(text.format(decorator=d))}))) for d in ("@property", "@one")
+    ]
+    assert [len(found) for found in told] == [0, 1]

@@ -79,3 +79,10 @@ def test_a_class_of_the_project_that_closes_nothing_holds_nothing() -> None:
     body = "    x = Channel(host)\n    host.go()\n    x.close()\n"
     assert told(body, "class Channel:\n    def close(self):\n        self.sock.close()\n") == [("x", "raise")]
     assert told(body, "class Channel:\n    def close(self):\n        pass\n") == []
+
+
+@pytest.mark.parametrize(("use", "told"), [("x.mount('https://', other)", False), ("x.get(other)", True)])
+def test_what_was_not_used_yet_holds_no_connection(use: str, told: bool) -> None:
+    text = f"import requests\ndef f(other):\n    x = requests.Session()\n    {use}\n    other.go()\n    return x\n"
+    found = [sum(e.weight for e in u.evidence) for u in unclosed(Project({"a.py": extract(text)}))]
+    assert [score >= 3 for score in found] == [told]

@@ -6,7 +6,8 @@ import pytest
 
 from leakaudit.facts.extract import extract
 from leakaudit.facts.project import Project
-from leakaudit.facts.subscriptions import Subscription, Subscriptions
+from leakaudit.facts.subscription import Subscription
+from leakaudit.facts.subscriptions import Subscriptions
 
 
 def found(text: str) -> list[Subscription]:
@@ -145,3 +146,15 @@ class View:
 def test_slots_and_once(call: str, replaces: bool, once: bool) -> None:
     (item,) = in_class(call)
     assert (bool(item.replaces), bool(item.once)) == (replaces, once)
+
+
+def test_a_dispatch_uid_is_registered_once() -> None:
+    text = "from celery import signals\ndef handle_start(client):\n    signals.started.connect(lambda: client, {})\n"
+    strong, named = "weak=False", "weak=False, dispatch_uid='stop'"
+    told = [bool(s.replaces) for how in (strong, named) for s in found(text.format(how))]
+    assert told == [False, True]
+
+
+def test_a_future_calls_back_once_and_forgets() -> None:
+    assert in_class("self.client.future.add_both(self.draw)") == []
+    assert in_class("self.client.on_draw(self.draw)") != []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import accumulate, takewhile
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,6 +51,47 @@ def test_warm_up_that_slows_down_is_not_called_growth():
 def test_one_step_is_not_called_growth():
     found = assess(series([1, 1, 1, 1, 2, 2, 2, 90, 91, 91, 91, 91]))
     assert found.course is not Course.GROWS
+
+
+def test_a_warm_up_that_has_just_ended_is_not_called_growth():
+    found = assess(series([*range(0, 800, 50), 800, 800, 800, 800], step=3.0))
+    assert found.course is Course.UNCLEAR
+    assert "last" in found.reason
+
+
+def uneven(duration, pace):
+    """Return times as an audit samples: the pauses differ, so that no cycle is seen in one moment only."""
+    pauses = (pace * (0.5 + i * 0.6180339887 % 1) for i in range(1, 10**6))
+    return list(takewhile(lambda t: t < duration, accumulate(pauses)))
+
+
+@pytest.mark.parametrize("period", [2.0, 3.0, 5.0, 7.0, 10.0, 13.0, 20.0])
+@pytest.mark.parametrize("shape", ["sawtooth", "triangle", "drained"])
+def test_waves_do_not_grow_whenever_one_begins_to_watch(shape, period):
+    def value(t):
+        part = t % period / period
+        return round(1000 * {"sawtooth": part, "triangle": abs(2 * part - 1), "drained": 1 - part}[shape])
+
+    called = [assess([(t, value(t + period * i / 40)) for t in uneven(60.0, 3.0)]).course for i in range(40)]
+    assert Course.GROWS not in called
+
+
+@pytest.mark.parametrize("begun", [0.5, 3.0, 7.0])
+def test_a_cache_that_is_swept_now_and_then_is_not_called_growth_because_it_warmed_up(begun):
+    def entries(t):
+        swept = t // 10 * 10
+        return round(100 * (t - max(0.0, swept - 8)))
+
+    assert assess([(t, entries(t + begun)) for t in [0.0, *uneven(60.0, 3.0)]]).course is not Course.GROWS
+
+
+def test_a_rise_that_is_less_than_a_fall_in_between_has_to_be_watched_longer():
+    values = [100 + i + (80 if i % 3 == 0 and i < 12 else 0) for i in range(20)]
+    found = assess(series(values))
+    assert found.course is Course.UNCLEAR
+    assert "fell" in found.reason
+    longer = [100 + i + (80 if i % 3 == 0 and i < 12 else 0) for i in range(round(30 + found.needs_s))]
+    assert assess(series(longer)).course is Course.GROWS
 
 
 def test_pool_that_comes_and_goes_does_not_grow():

@@ -68,7 +68,7 @@ def records(path: Path) -> list[dict]:
 def test_lines_and_records_of_a_process(tmp_path):
     out = tmp_path / "out.jsonl"
     with program(tmp_path, "node", IDLE, "--name", "agg_3") as child:
-        done = monitor(child.pid, "--every", "100ms", "--for", "500ms", "-o", out, "--no-config")
+        done = monitor(child.pid, "--every", "400ms", "--for", "1600ms", "-o", out, "--no-config")
     assert done.returncode == 0, done.stderr
     first = done.stdout.splitlines()[0]
     assert f"agg_3 {child.pid}: rss " in first
@@ -77,7 +77,7 @@ def test_lines_and_records_of_a_process(tmp_path):
     assert found[0]["kind"] == "start"
     assert found[0]["schema"] == "leakaudit/monitor/v1"
     samples = [r for r in found if r["kind"] == "sample"]
-    assert 2 <= len(samples) <= 6  # a busy machine leaves moments out
+    assert 2 <= len(samples) <= 5  # a busy machine leaves moments out
     assert {s["pid"] for s in samples} == {child.pid}
     assert {s["group"] for s in samples} == {"agg_"}
     assert all(s["rss"] > 2**20 for s in samples)
@@ -149,6 +149,19 @@ def test_mistakes_are_told_with_a_remedy(arguments, cause, remedy):
     assert cause in done.stderr
     assert remedy in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_recording_is_not_overwritten_and_a_full_disk_ends_it_alone(tmp_path):
+    out = tmp_path / "out.jsonl"
+    out.write_text("precious")
+    with program(tmp_path, "idle", IDLE) as child:
+        done = monitor(child.pid, "--for", "200ms", "-o", out, "--no-config")
+        assert (done.returncode, out.read_text()) == (2, "precious")
+        assert "exists already" in done.stderr
+        done = monitor(child.pid, "--for", "200ms", "-o", "/dev/full", "--no-config")
+    assert done.returncode == 0
+    assert "RSS" in done.stdout
+    assert "/dev/full could not be written to its end: No space left on device" in done.stderr
 
 
 def test_a_process_that_is_gone_is_said_to_be(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
@@ -99,3 +100,16 @@ def test_a_missing_folder_is_said(tmp_path):
 def test_an_unreadable_file_is_said(tmp_path):
     with pytest.raises(SessionError, match="cannot be read"):
         read_session(tmp_path / "none.jsonl")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a full disk is made of /dev/full")
+def test_a_full_disk_ends_the_file_and_not_the_audit(path):
+    session = written(path, HEAD)
+    session._file = open("/dev/full", "w")  # noqa: SIM115
+    for t in range(3):
+        session.add("sample", t=t)
+    session.close()
+    assert [record["t"] for record in session.of("sample")] == [0, 1, 2]
+    assert [record["text"] for record in session.of("note")] == [session.broken]
+    assert session.broken == f"{path} could not be written to its end: No space left on device"
+    assert read_session(path).records == [HEAD]

@@ -97,6 +97,17 @@ def test_a_link_to_nowhere_is_an_error_but_an_editor_lock_is_not(here: Path) -> 
     assert [(e.path, e.reason) for e in found.errors] == [("a/gone.py", "link to nowhere")]
 
 
+def test_what_might_never_end_is_not_read(here: Path) -> None:
+    tree(here, "a/b.py")
+    os.mkfifo(here / "a/pipe.py")
+    (here / "a/same.py").symlink_to(here / "a/pipe.py")
+    found = discover(["a", "/dev/null"])
+    assert found.files == ("a/b.py",)
+    assert {(e.path, e.reason) for e in found.errors} == {
+        (path, "not a regular file") for path in ("a/pipe.py", "a/same.py", "/dev/null")
+    }
+
+
 def test_a_missing_path_is_an_error(here: Path) -> None:
     found = discover(["nosuch"])
     assert [(e.path, e.reason) for e in found.errors] == [("nosuch", "no such file or folder")]

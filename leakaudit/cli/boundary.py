@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
@@ -16,10 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 TRACEBACK = "LEAKAUDIT_TRACEBACK"
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def guarded(run: Callable[[], object]) -> int:
     """Run a command and return its exit code; whatever it raises is told on stderr."""
+    _open_streams()
     try:
         result = run()
         sys.stdout.flush()
@@ -36,11 +39,14 @@ def _failure(error: Exception) -> int:
     if isinstance(error, BrokenPipeError):
         forget_stdout()
     elif isinstance(error, click.UsageError):
-        error.show()
+        to_stderr(error.show)
     elif isinstance(error, click.ClickException):
         _tell(error.format_message())
     elif isinstance(error, LeakAuditError):
         _tell(error.cause, error.remedy)
+    elif isinstance(error, OSError) and _is_full_or_closed(error):
+        forget_stdout()
+        _tell(f"cannot write to stdout ({error.strerror})", "make room, or let it go elsewhere")
     elif os.environ.get(TRACEBACK):
         raise error
     else:
@@ -50,17 +56,61 @@ def _failure(error: Exception) -> int:
 
 
 def _interrupted() -> int:
-    click.echo("interrupted", err=True)
+    to_stderr(lambda: click.echo("interrupted", err=True))
     return ExitCode.INTERRUPTED
 
 
 def _tell(cause: str, remedy: str = "") -> None:
-    color = None if color_wanted() else False
-    click.echo(f"{click.style('error', fg='red', bold=True)}: {cause}", err=True, color=color)
+    lines = [f"{click.style('error', fg='red', bold=True)}: {cause}"]
     if remedy:
-        click.echo(f"{click.style('help', fg='green', bold=True)}: {remedy}", err=True, color=color)
+        lines.append(f"{click.style('help', fg='green', bold=True)}: {remedy}")
+    to_stderr(lambda: click.echo("\n".join(lines), err=True, color=None if color_wanted() else False))
+
+
+def to_stderr(write: Callable[[], object]) -> None:
+    """Write to stderr; where that is full, the exit code has to say it all."""
+    try:
+        write()
+        sys.stderr.flush()
+    except OSError:
+        _forget(sys.stderr)
+
+
+def _open_streams() -> None:
+    """Open what the caller has closed: no file may get the number of a stream.
+
+    Writing to what is open for reading only fails, as it would have failed without us; errors go nowhere.
+    """
+    _hold(0, os.O_RDONLY)
+    _hold(1, os.O_RDONLY)
+    _hold(2, os.O_WRONLY)
+    sys.stdin = sys.stdin or os.fdopen(0, encoding="utf-8", closefd=False)
+    sys.stdout = sys.stdout or os.fdopen(1, "w", encoding="utf-8", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", encoding="utf-8", closefd=False)
+
+
+def _hold(number: int, mode: int) -> None:
+    try:
+        os.fstat(number)
+    except OSError:
+        os.dup2(os.open(os.devnull, mode), number)
+
+
+def _is_full_or_closed(error: OSError) -> bool:
+    """Tell whether it was stdout that failed; whoever writes files says so by himself."""
+    if error.errno != errno.EBADF:
+        return error.errno in _NO_ROOM and error.filename is None
+    try:
+        os.write(1, b"")
+    except OSError:
+        return True
+    return False
 
 
 def forget_stdout() -> None:
-    """Let the interpreter flush into nothing at exit: the reader of the pipe has gone."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Let the interpreter flush into nothing at exit: the reader of the pipe has gone, or the disk is full."""
+    _forget(sys.stdout)
+
+
+def _forget(stream: TextIO) -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from leakaudit.cli.exitcodes import ExitCode
+from leakaudit.cli.output import writable
 from leakaudit.cli.params import DURATION
 from leakaudit.cli.progress import Progress
 from leakaudit.errors import UsageError
@@ -99,7 +100,9 @@ class Request:
     metavar="DIR",
     help="Keep the recordings in DIR, and run only what is not there yet.",
 )
-@click.option("--picture", metavar="FILE", help="Draw the curves: FILE.svg, .png, .pdf, or .html.")
+@click.option(
+    "--picture", callback=writable, metavar="FILE", help="Draw the curves: FILE.svg, .png, .pdf, or .html."
+)
 @click.option("--title", default="", help="The picture's title.")
 @click.option(
     "--format",
@@ -170,7 +173,11 @@ def _reading(request: Request) -> Reading:
     percent = re.fullmatch(r"(\d{1,2}(?:\.\d+)?)\s*%", request.warmup.strip())
     if percent:
         return Reading(warmup_share=float(percent[1]) / 100, floor=floor)
-    return Reading(warmup_s=DURATION.convert(request.warmup, None, None), floor=floor)
+    try:
+        return Reading(warmup_s=DURATION.convert(request.warmup, None, None), floor=floor)
+    except click.BadParameter as error:
+        wrong = f"--warmup {request.warmup!r} is neither a time nor a share below 100 %"
+        raise UsageError(wrong, "write 2s or 25%") from error
 
 
 def _comparison(request: Request, dimensions: Sequence[Dimension], stack: ExitStack) -> Comparison:

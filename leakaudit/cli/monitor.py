@@ -7,13 +7,13 @@ import time
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 import leakaudit
 from leakaudit.cli.exitcodes import ExitCode
-from leakaudit.cli.params import DURATION
+from leakaudit.cli.params import DURATION, PID
 from leakaudit.cli.terminal import columns, shows_color
 from leakaudit.errors import UsageError
 
@@ -50,7 +50,7 @@ class Request:
 
 
 @click.command()
-@click.argument("pids", nargs=-1, type=click.IntRange(1))
+@click.argument("pids", nargs=-1, type=PID)
 @click.option(
     "--match", metavar="REGEX", help="Processes whose command line REGEX finds, also those that come later."
 )
@@ -92,16 +92,16 @@ def _run(request: Request) -> ExitCode:
     watched, own = _prepare(request)
     watched.start()
     with ExitStack() as files:
-        write = _writer(request.output, files)
-        write(record.start(time.time(), request.every, leakaudit.__version__))
+        file = _File(request.output, files)
+        file.write(record.start(time.time(), request.every, leakaudit.__version__))
         with ExitStack() as screen, suppress(KeyboardInterrupt):
             shows = _shows(request, screen)
             for moment in _moments(watched, request):
                 for item in record.moment(moment):
-                    write(item)
+                    file.write(item)
                 for show in shows:
                     show(moment)
-        return _conclude(watched, own, write)
+        return _conclude(watched, own, file)
 
 
 def _prepare(request: Request) -> tuple[Monitor, tuple[Budget, ...]]:
@@ -131,17 +131,37 @@ def _configured() -> Mapping[str, object]:
     return load_config().budgets
 
 
-def _writer(output: str | None, stack: ExitStack) -> Callable[[Record], None]:
-    from leakaudit.process.record import line
+class _File:
+    """The JSON Lines of a watching, if there is a file for them; one that has no more room does not end the watching."""
 
-    if output is None:
-        return lambda _: None
-    try:
-        file = Path(output).open("w", encoding="utf-8", buffering=1)  # noqa: SIM115
-    except OSError as error:
-        raise UsageError(f"cannot write {output} ({error.strerror})") from error
-    stack.enter_context(file)
-    return lambda item: print(line(item), end="", file=file)
+    def __init__(self, path: str | None, stack: ExitStack) -> None:
+        self.path, self.broken = path, ""
+        self._file: TextIO | None = None
+        if path is not None:
+            try:
+                # What was watched cannot be watched again; pipes and devices hold nothing.
+                special = Path(path).exists() and not Path(path).is_file()
+                self._file = Path(path).open("w" if special else "x", encoding="utf-8", buffering=1)  # noqa: SIM115
+            except FileExistsError as error:
+                raise UsageError(f"{path} exists already", "name another file, or remove it") from error
+            except OSError as error:
+                raise UsageError(f"cannot write {path} ({error.strerror})", "name another file") from error
+            stack.callback(self._close)
+
+    def write(self, item: Record) -> None:
+        """Append one record."""
+        from leakaudit.process.record import line
+
+        if self._file is not None and not self.broken:
+            try:
+                self._file.write(line(item))
+            except OSError as error:
+                self.broken = f"{self.path} could not be written to its end: {error.strerror}"
+
+    def _close(self) -> None:
+        if self._file is not None:
+            with suppress(OSError):  # what was left over by a write that failed fails again
+                self._file.close()
 
 
 def _shows(request: Request, stack: ExitStack) -> tuple[Show, ...]:
@@ -202,7 +222,7 @@ def _accounts(found: Sequence[Outcome]) -> dict[int, Account]:
     return {pid: known for pid, known in seen.items() if known is not None}
 
 
-def _conclude(watched: Monitor, own: tuple[Budget, ...], write: Callable[[Record], None]) -> ExitCode:
+def _conclude(watched: Monitor, own: tuple[Budget, ...], file: _File) -> ExitCode:
     from leakaudit.cli.monitor_view import overruns, summary
     from leakaudit.process import machine, record
     from leakaudit.process.summary import outcomes
@@ -210,7 +230,7 @@ def _conclude(watched: Monitor, own: tuple[Budget, ...], write: Callable[[Record
     ledger = watched.ledger
     found = outcomes(watched, machine.available())
     for item in (*map(record.outcome, found), *map(record.overrun, ledger.overruns)):
-        write(item)
+        file.write(item)
     terminal = sys.stdout.isatty()
     width = columns() if terminal else 100
     color = shows_color(sys.stdout)
@@ -220,6 +240,8 @@ def _conclude(watched: Monitor, own: tuple[Budget, ...], write: Callable[[Record
         *overruns(ledger.overruns, ledger.unmet, width, color=color),
     ):
         click.echo(line)
+    if file.broken:
+        click.echo(f"leakaudit: {file.broken}", err=True)
     if ledger.overruns:
         return ExitCode.FINDINGS
     unmet = [budget.text for budget in own if budget in ledger.unmet]

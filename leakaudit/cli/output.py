@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -33,10 +35,21 @@ def format_option(command: _Command) -> _Command:
     )(no_color_option(command))
 
 
+def writable(_ctx: click.Context, _param: click.Parameter, path: str | None) -> str | None:
+    """Let a file's name through if it can be written, so that nobody hears of it only when all work is done."""
+    if path is not None:
+        folder = Path(path).parent
+        why = errno.ENOENT if not folder.is_dir() else errno.EACCES
+        if why == errno.ENOENT or not os.access(path if Path(path).exists() else folder, os.W_OK):
+            raise UsageError(f"cannot write {path} ({os.strerror(why)})", "name another file")
+    return path
+
+
 output_option = click.option(
     "-o",
     "--output",
     type=click.Path(dir_okay=False),
+    callback=writable,
     metavar="FILE",
     help="Write the report to FILE, not to stdout.",
 )
@@ -55,7 +68,12 @@ def emit(
         statistics=statistics,
         brief=brief,
     )
-    write(renderer(format_).render(report, view), output)
+    try:
+        write(renderer(format_).render(report, view), output)
+    except UsageError:
+        if report.runtime is not None:  # what was watched for so long cannot be watched again
+            _to_stdout(renderer("text").render(report, view))
+        raise
 
 
 def write(text: str, output: str | None) -> None:
@@ -66,7 +84,7 @@ def write(text: str, output: str | None) -> None:
     try:
         Path(output).write_text(text, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
-        raise UsageError(f"cannot write {output} ({error.strerror})") from error
+        raise UsageError(f"cannot write {output} ({error.strerror})", "name another file") from error
 
 
 def _to_stdout(text: str) -> None:

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
+from leakaudit.cli.boundary import to_stderr
 from leakaudit.cli.exitcodes import ExitCode
-from leakaudit.cli.output import format_option
+from leakaudit.cli.output import format_option, writable
 from leakaudit.cli.params import DURATION
 from leakaudit.cli.terminal import columns, shows_color
 from leakaudit.errors import LeakAuditError, UsageError
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 DOOR_POLL_S = 0.2
 SHOWN_MARKS = 8
+_OF_AN_AUDIT = ("after", "duration", "interval", "format_", "output")
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
@@ -57,7 +60,11 @@ SHOWN_MARKS = 8
 @click.option("--interval", type=DURATION, help="Time between two samples of the audit.")
 @format_option
 @click.option(
-    "--output", type=click.Path(dir_okay=False), metavar="FILE", help="Write the audit's report to FILE."
+    "--output",
+    type=click.Path(dir_okay=False),
+    callback=writable,
+    metavar="FILE",
+    help="Write the audit's report to FILE.",
 )
 @click.option("--no-config", is_flag=True, help="Ignore [tool.leakaudit] in pyproject.toml.")
 def run(command: Sequence[str], **options: Any) -> int:
@@ -74,6 +81,9 @@ def run(command: Sequence[str], **options: Any) -> int:
 
     if sys.platform != "linux":
         raise UsageError("programs can be recorded only on Linux", "watch it with `leakaudit monitor`")
+    wants_audit = options["audit"] or bool(options["source"])
+    if not wants_audit:
+        _refuse_audit_options()
     wanted = _audit_options(options)
     with closing(Session(Path(options["session"]) if options["session"] else None)) as session:
         marks = Marks()
@@ -82,16 +92,25 @@ def run(command: Sequence[str], **options: Any) -> int:
             begin(session, program.pid, command, wanted)
             recorder = Recorder(program.pid, marks, session.keep, options["every"] or 0.0)
             recorder.start()
-            report = (
-                _audit(program, wanted, session, options) if options["audit"] or options["source"] else None
-            )
+            report = _audit(program, wanted, session, options) if wants_audit else None
             program.wait()
             recorder.stop()
         finally:
             program.release()
         session.keep({"record": "exit", "t": time.monotonic(), "code": program.code})
         _tell(_summary(program, recorder, audited=report is not None))
+        if session.broken:
+            _tell([f"leakaudit: {session.broken}"])
     return program.code or (ExitCode.FINDINGS if report is not None and report.confirmed else ExitCode.CLEAN)
+
+
+def _refuse_audit_options() -> None:
+    """Raise UsageError where something is asked of an audit, but no audit is."""
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        given = context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
+        if given and parameter.name in _OF_AN_AUDIT:
+            raise UsageError(f"{parameter.opts[-1]} is for an audit, and there is none", "add --audit")
 
 
 def _audit_options(options: dict[str, Any]) -> Options:
@@ -144,12 +163,16 @@ def _show(report: Report, format_: str, output: str | None) -> None:
     from leakaudit.cli.output import write
     from leakaudit.report import View, renderer
 
-    color = output is None and shows_color(sys.stderr)
-    text = renderer(format_).render(report, View(width=columns(), color=color))
     if output is not None:
-        write(text, output)
-    else:
-        click.echo(text, err=True, nl=False)
+        try:
+            write(renderer(format_).render(report, View()), output)
+        except UsageError as error:  # what was watched for so long cannot be watched again
+            _tell([f"leakaudit: {error}"])
+            format_ = "text"
+        else:
+            return
+    text = renderer(format_).render(report, View(width=columns(), color=shows_color(sys.stderr)))
+    to_stderr(lambda: click.echo(text, err=True, nl=False))
 
 
 def _summary(program: Program, recorder: Recorder, *, audited: bool) -> Iterator[str]:
@@ -198,5 +221,5 @@ def _per_mark(found: Sequence[PerMark]) -> Iterator[str]:
 def _tell(lines: Iterable[str]) -> None:
     from leakaudit.report.style import printable
 
-    for line in lines:
-        click.echo(line if "\x1b" in line else printable(line), err=True)
+    text = "\n".join(line if "\x1b" in line else printable(line) for line in lines)
+    to_stderr(lambda: click.echo(text, err=True))

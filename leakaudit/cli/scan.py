@@ -162,6 +162,8 @@ def _evidence(sessions: tuple[str, ...]) -> Callable[[Report], Report]:
 
 
 def _refuse_contradictions(request: Request) -> None:
+    if "" in request.paths:  # pathlib takes it for the current folder
+        raise UsageError("a path is empty", "name a folder or file; is a variable of the shell unset?")
     if request.fix and request.diff:
         raise UsageError("--fix changes files and --diff does not", "choose one")
     if request.unsafe_fixes and not (request.fix or request.diff):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
@@ -18,6 +19,7 @@ class Answer:
     line: int = 0
 
 
-def words(name: str) -> list[str]:
+@lru_cache(maxsize=4096)
+def words(name: str) -> tuple[str, ...]:
     """Split a name into lower-case words: `HTTPServer_pool2` is http, server, pool, 2."""
-    return [part.lower() for part in _WORD.findall(name)]
+    return tuple([part.lower() for part in _WORD.findall(name)])

@@ -62,11 +62,10 @@ class Cached:
         """Whether the instance is part of every key: a method or a property."""
         function = self.function
         first = function.params[0].name if function.params else ""
-        return (
-            bool(function.cls)
-            and function.kind in ("", "property")
-            and first not in ("cls", "mcs", "mcls", "")
-        )
+        return bool(function.cls) and function.kind in ("", "property") and first in _INSTANCE
+
+
+_INSTANCE = frozenset({"self", "_self", "this", "inst", "instance", "slf", "s"})
 
 
 def cached_functions(project: Project) -> Iterator[Cached]:
@@ -160,7 +159,8 @@ def emptied(project: Project, name: str) -> Caller | None:
     known: dict[str, Caller] | None = project.__dict__.get("_emptied")
     if known is None:
         known = project.__dict__["_emptied"] = {}
-        for path, facts in project.files.items():
+        for path in project.callers.files_with("cache_clear"):
+            facts = project.files[path]
             for index, calls in (
                 (-1, facts.module_calls),
                 *((i, f.calls) for i, f in enumerate(facts.functions)),

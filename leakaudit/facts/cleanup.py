@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from leakaudit.facts.answers import words
 from leakaudit.facts.linked import Seen, Subject
 from leakaudit.facts.missed_removals import WRONG_KEY, missed, wrong_key
 from leakaudit.facts.model import Event, Flag, Op
@@ -39,6 +40,10 @@ _ASKED = re.compile(
 _MAKING = re.compile(
     r"^_*(__\w+__|init|setup|set_up|start|open|connect|configure|create|build|prepare|load|run|main|serve|on_start|async_setup|async_added|async_init|register|install|enable|initialize|makeConnection)"
 )
+#: Names of keys that say nothing of what they name.
+_ANY_KEY = frozenset({"id", "key", "name", "k", "i", "x", "item"})
+#: Words in the names of what only holds an entry until it is settled: that it leaves there says nothing.
+_WAITING = frozenset({"pending", "progress", "inflight", "incoming", "temporary", "tmp"})
 _LAZY_READ = re.compile(
     r"^_*(get|__getitem__|lookup|fetch|read|load|peek|__contains__|is_\w+|has|check|find|exists)(_|$)"
 )
@@ -103,6 +108,8 @@ def grade(project: Project, subject: Subject) -> Cleanup:
     partial = [s for s in direct if not _is_teardown(project, s)]
     if not partial and any(_is_routine(project, s) for s in direct):
         return Cleanup(PAIRED, "emptied by what runs again and again", tuple(direct))
+    if not partial and subject.scope == "c" and any(s.event.owner.startswith("i:") for s in direct):
+        return Cleanup(PAIRED, "emptied whenever an instance ends", tuple(direct))
     if not partial:
         return Cleanup(CLEAR_ONLY, _clear_reason(project, direct[0]), tuple(direct))
     grown = {(s.path, s.event.func) for s in subject.events(Op.GROW)}
@@ -127,10 +134,11 @@ def grade(project: Project, subject: Subject) -> Cleanup:
 
 def sibling(project: Project, subject: Subject, key: str) -> Seen | None:
     """Return the removal of the same key from a container beside this one, if there is one."""
-    if not key:
+    if not key or key in _ANY_KEY:
         return None
     for seen in project.removals_by_key.get((subject.path, subject.scope, subject.cls, key), ()):
-        if seen.event.owner.rpartition(".")[2] != subject.name:
+        other = seen.event.owner.rpartition(".")[2]
+        if other != subject.name and not _WAITING & set(words(other)):
             return seen
     return None
 
@@ -212,8 +220,8 @@ def _is_teardown(project: Project, seen: Seen) -> bool:
     if (
         seen.event.op is Op.SHRINK
         and seen.event.method in ("pop", "del", "remove", "discard")
-        and not seen.event.flags & Flag.LOOP
         and seen.event.key
+        and (not seen.event.flags & Flag.LOOP or _is_told(seen.event))
     ):
         return False
     function = project.function(seen.path, seen.event.func)
@@ -226,9 +234,16 @@ def _is_teardown(project: Project, seen: Seen) -> bool:
     return False
 
 
+def _is_told(event: Event) -> bool:
+    """Whether a loop takes out what something else names, and not all that there is."""
+    name = event.owner.rpartition(".")[2].rpartition(":")[2]
+    looped = [tag for tag in event.key_origins if tag.startswith("loop:")]
+    return bool(looped) and not any(re.search(rf"\b{re.escape(name)}\b", tag) for tag in looped)
+
+
 def _is_routine(project: Project, seen: Seen) -> bool:
     """Whether what empties it all at once is called from a loop without end: that is no end of its owner."""
-    callers = project.callers.get((seen.path, seen.event.func), ())
+    callers = project.callers.of(seen.path, seen.event.func)
     return any(caller.looped for caller in callers)
 
 
@@ -246,7 +261,7 @@ def _is_uncalled(project: Project, seen: Seen) -> bool:
         or function.decorators
     ):
         return False
-    return function.name not in project.named_functions and function.parent < 0
+    return function.parent < 0 and not project.is_named(function.name)
 
 
 def _is_lazy(project: Project, seen: Seen) -> bool:
@@ -255,7 +270,7 @@ def _is_lazy(project: Project, seen: Seen) -> bool:
     if (
         function is None
         or not _LAZY_READ.match(function.name)
-        or event.flags & Flag.LOOP
+        or event.flags & (Flag.LOOP | Flag.FINALLY)
         or event.op is not Op.SHRINK
     ):
         return False

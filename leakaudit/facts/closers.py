@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
+import builtins
 
 from leakaudit.facts.answers import words
-from leakaudit.facts.resources import CLOSERS, CLOSING_WORDS
+from leakaudit.facts.resources import CLOSERS, CLOSING_WORDS, HARMLESS, SAYING
 
 _LOGGERS = {"log", "logger", "logging", "_log", "_logger", "LOG", "LOGGER", "_LOGGER", "warnings"}
 
@@ -20,6 +21,16 @@ def is_closer(name: str) -> bool:
     return name in CLOSERS or bool(set(words(name)) & CLOSING_WORDS)
 
 
+def is_ending(name: str) -> bool:
+    """Tell by its name whether a method ends its object, or the part of it that has to be ended: `close_socket`."""
+    return name in CLOSERS or bool({"close", "aclose", "shutdown"} & set(words(name)[:1]))
+
+
+def is_harmless(name: str) -> bool:
+    """Tell by its name whether a callee does not raise in practice; a constructor hardly ever does."""
+    return name in HARMLESS or name.lstrip("_")[:1].isupper() or SAYING.match(name) is not None
+
+
 def is_logger(func: ast.expr) -> bool:
     """Tell by its names whether a callee is a logger's method, which does not raise."""
     root = func
@@ -28,6 +39,29 @@ def is_logger(func: ast.expr) -> bool:
     holder = func.value if isinstance(func, ast.Attribute) else None
     names = {getattr(root, "id", ""), getattr(holder, "attr", "")}
     return bool(names & _LOGGERS)
+
+
+def passes_by(name: str, node: ast.Try | None) -> bool:
+    """Tell whether no handler of a `try` catches an exception class of that name: all are for built-in ones, and it is none."""
+    if node is None or not name or hasattr(builtins, name) or not node.handlers:
+        return False
+    for handler in node.handlers:
+        types = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+        if not all(isinstance(t, (ast.Name, ast.Attribute)) and _is_special(t) for t in types):
+            return False
+    return True
+
+
+def _is_special(node: ast.expr) -> bool:
+    """Whether an expression means a built-in exception that few classes derive from."""
+    name = node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
+    if isinstance(node, ast.Attribute):
+        return (getattr(node.value, "id", ""), name) in (
+            ("socket", "error"),
+            ("socket", "timeout"),
+            ("os", "error"),
+        )
+    return hasattr(builtins, name) and name not in ("Exception", "BaseException", "RuntimeError")
 
 
 def narrow(test: ast.expr, names: set[str]) -> tuple[str, str]:

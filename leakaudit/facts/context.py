@@ -29,9 +29,15 @@ _EVENT_NAMES = re.compile(
 _START_NAMES = re.compile(
     r"^_{0,2}(init|setup|set_up|configure|config|load|_load|initialize|initialise|start_?up|on_startup|startup|start$|build|bootstrap|install$|main$|create_app|make_app|"
     r"lifespan|ready|includeme|setUp|prepare|populate|parse_args|add_arguments|add_parser|async_setup|discover|from_config|import_|on_load|"
-    r"on_after_|on_init|on_start|on_setup|on_ready|on_register|setup_|init_|load_|opt_|register_builtin|register_default|mount|include_router)"
+    r"on_after_|on_init|on_start|on_setup|on_ready|on_register|setup_|init_|load_|opt_|register_builtin|register_default|mount|include_router|(\w+_)?(lifespan|startup)(_|$))"
 )
 _COMMAND_LINE = re.compile(r"\b(click|typer|cli|cmd|app_cli)\b")
+_COMMAND = re.compile(r"[.:]command(\.\(\))?$")
+#: Where a command is a message that somebody sends.
+_CHAT = re.compile(
+    r"(bot|client|commands|tree|cog|router|group|app|discord|telegram|slack|chat|irc)\w*[.:]command(\.\(\))?$",
+    re.IGNORECASE,
+)
 _COMMANDS = frozenset({"click", "typer", "rich_click", "cyclopts", "asyncclick"})
 _IMPORT_NAMES = frozenset(
     {"__init_subclass__", "__set_name__", "__class_getitem__", "__prepare__", "__mro_entries__"}
@@ -52,6 +58,8 @@ _CONSTRUCTORS = ("__init__", "__post_init__", "__new__", "__attrs_post_init__")
 _PLAIN = frozenset(
     "append add setdefault keys values items format join encode decode hexdigest randint choice uuid4 copy upper lower".split()
 )
+#: What runs a coroutine to its end.
+_RUNS = re.compile(r"(:|\.)(asyncio|anyio|trio|uvloop|curio)\.run$|(:|\.)run_until_complete$")
 _DECORATED = frozenset(
     "f fn func fun function cls klass class_ method callback handler wrapped target view view_func decorated callable_ obj factory coro hook".split()
 )
@@ -95,12 +103,18 @@ class Contexts:
         name = function.name
         if name in _IMPORT_NAMES or (name == "__new__" and self._is_metaclass(path, function)):
             return Answer("import", f"`{name}` runs when a class is made", path, function.line)
+        if function.cls and "BaseCommand" in self._project.base_names(Place(path, function.cls)):
+            return Answer(
+                "start-up", f"`{function.cls}` is a command of the command line", path, function.line
+            )
         for decorator in function.decorators:
             if _COMMAND_LINE.search(decorator) or (
                 ".command" in decorator and _COMMANDS & self._imported_roots(path)
             ):
                 return Answer("start-up", f"`{name}` is a command of the command line", path, function.line)
             known = _ROUTE.search(decorator) and not decorator.endswith(("property", "setter"))
+            if known and _COMMAND.search(decorator) and not _CHAT.search(decorator):
+                continue  # of some command line of the project's own
             if known or self._project.tables.is_entry_point(decorator):
                 return Answer(
                     "per-event",
@@ -108,7 +122,7 @@ class Contexts:
                     path,
                     function.line,
                 )
-        callers = self._project.callers.get((path, index), [])
+        callers = self._project.callers.of(path, index)
         if not is_test_path(path):
             callers = [c for c in callers if not is_test_path(c.path)]
         if _is_decorator(function) and all(c.func < 0 for c in callers):
@@ -137,6 +151,8 @@ class Contexts:
             if answer.value == "passed":
                 return self._passed(path, function, answer)
         answer = self._by_name(path, function, bool(callers))
+        if answer.value == "likely-event" and function.is_async and self._is_driven(callers):
+            answer = Answer("unknown", f"nothing tells when `{name}` runs", path, function.line)
         if answer.value == "construct":
             return self._construction(path, function, depth) or answer
         if answer.value == "unknown" and callers:
@@ -171,7 +187,7 @@ class Contexts:
         function = self._project.function(path, index)
         if function is None:
             return None
-        maker = self._only_maker(path, function, self._project.callers.get((path, index), []))
+        maker = self._only_maker(path, function, self._project.callers.of(path, index))
         text = f"`{function.name}` is only called while a `{maker}` is made"
         return Answer("making", text, path, function.line) if maker else None
 
@@ -187,6 +203,16 @@ class Contexts:
             if Place(caller.path, made.cls) not in related:
                 return ""
         return function.cls
+
+    def _is_driven(self, callers: list[Caller]) -> bool:
+        """Whether only plain functions run a coroutine, each from its beginning to its end: `asyncio.run(serve())`."""
+        for caller in callers:
+            function = self._project.function(caller.path, caller.func)
+            facts = self._project.files[caller.path]
+            calls = function.calls if function is not None else facts.module_calls
+            if (function is not None and function.is_async) or not any(_RUNS.search(c) for c in calls):
+                return False
+        return bool(callers)
 
     def _imported_roots(self, path: str) -> set[str]:
         return {dotted.partition(".")[0] for dotted in self._project.files[path].imports.values()}

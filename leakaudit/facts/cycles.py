@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 from leakaudit.facts.answers import words
 from leakaudit.facts.context_chains import context_chains
 from leakaudit.facts.endings import ENDS, Endings
+from leakaudit.facts.knotted import Knotted
 from leakaudit.facts.linked import Place
-from leakaudit.facts.links import Link, is_own_method
+from leakaudit.facts.links import Link, is_own_method, is_parameter, is_per_event
 from leakaudit.facts.model import Call, Function, Op
+from leakaudit.facts.slots import slots
 from leakaudit.facts.ties import Ties
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ _OPAQUE = (
     "HttpRequestParser",
     "HttpResponseParser",
 )
+_WEAK = ("ref", "proxy", "WeakMethod", "finalize")
 _ADDS = ("[]=", "append", "add", "insert", "setdefault")
 
 
@@ -43,6 +46,8 @@ class Cycles:
             yield from self._in_containers(path)
             yield from self._through_calls(path)
         yield from Ties(self._project, self._endings)
+        yield from Knotted(self._project, self._endings)
+        yield from slots(self._project, self._endings)
         yield from context_chains(self._project)
 
     # -- the links --------------------------------------------------------------------------------------------------
@@ -112,7 +117,9 @@ class Cycles:
             elif usage.startswith("store:i:") and "[]" not in usage:
                 cls, _, attribute = usage[8:].rpartition(".")
                 function = facts.functions[call.func]
-                if function.cls == cls and not self._endings.is_cleared(Place(path, cls), attribute):
+                place = Place(path, cls)
+                kept = not self._endings.is_cleared(place, attribute) or self._endings.left(place, attribute)
+                if function.cls == cls and kept:
                     yield from self._child(path, call, cls, attribute, function)
 
     def _closed_over(self, path: str, call: Call, name: str) -> Iterator[Link]:
@@ -160,10 +167,13 @@ class Cycles:
                 reason,
                 ((f"`{callee}` is written in C", 2),),
             )
-        elif own is not None:
-            back = self._kept_by_child(path, callee, own)
+        elif own is not None and callee.rpartition(".")[2] not in _WEAK:
+            child = self._child_class(path, callee)
+            back = self._kept_by_child(child, own) if child is not None else None
+            read = child is not None and self._project.method(child, "__init__") is not None
+            made = callee.rpartition(".")[2][:1].isupper() and not read
             cues = [
-                *self._child_cues(place, attribute, confirmed=back is not None),
+                *self._child_cues(place, attribute, confirmed=back is not None, made=made),
                 *self._stopped(path, cls, attribute, function),
             ]
             reason = f"`{attribute}` refers back to its `{cls.rpartition('.')[2]}`"
@@ -171,26 +181,38 @@ class Cycles:
                 path, cls, attribute, "child", call.line, call.column, call.func, reason, tuple(cues), back
             )
 
-    def _kept_by_child(self, path: str, callee: str, position: int | str) -> tuple[str, int] | None:
-        """Where the constructor of the child stores its parent."""
-        child = self._project.class_named(callee, path) or self._project.class_named(
+    def _child_class(self, path: str, callee: str) -> Place | None:
+        return self._project.class_named(callee, path) or self._project.class_named(
             callee.rpartition(".")[2], path
         )
-        at = self._project.method(child, "__init__") if child is not None else None
+
+    def _kept_by_child(self, child: Place, position: int | str) -> tuple[str, int] | None:
+        """Where the constructor of the child stores its parent."""
+        at = self._project.method(child, "__init__")
         if at is None:
             return None
         function = self._project.files[at[0]].functions[at[1]]
         names = [p.name for p in function.params if not p.name.startswith("*")][1:]
         name = names[position] if isinstance(position, int) and position < len(names) else position
-        for owner, origin, line, func in self._project.files[at[0]].stored:
-            if func == at[1] and owner.startswith("i:") and origin.startswith(f"param:{name}:"):
+        stored = [s for s in self._project.files[at[0]].stored if s[3] == at[1] and s[0].startswith("i:")]
+        weak = {s[0] for s in stored if s[1].startswith(("call:ref|", "call:proxy|"))}
+        for owner, origin, line, _ in stored:
+            if owner not in weak and is_parameter(origin, str(name)):
                 return at[0], line
         return None
 
-    def _child_cues(self, place: Place, attribute: str, *, confirmed: bool) -> Iterator[tuple[str, int]]:
+    def _child_cues(
+        self, place: Place, attribute: str, *, confirmed: bool, made: bool
+    ) -> Iterator[tuple[str, int]]:
+        parted = self._endings.left(place, attribute)
+        if parted is not None and (made or confirmed):
+            few = self._project.lifetimes.of_class(place).value == "likely-long"
+            yield f"`{parted.method}` lets go of `{parted.attribute}`, but not of this", 1 if few else 2
         if not confirmed:
             return
         yield "both sides keep each other", 1
+        if is_per_event(self._project, place):
+            yield "one is made for each connection or request, and leaves such a cycle", 1
         if _FRAMES & {*words(place.name), *words(attribute)}:
             yield "a traceback in it keeps frames and their variables alive", 2
         if {"__exit__", "__aexit__"} & set(self._endings.of(place)) and self._project.lifetimes.of_class(

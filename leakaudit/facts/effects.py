@@ -5,15 +5,16 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass, field
 
-from leakaudit.facts.closers import is_closer, is_logger, name_of
+from leakaudit.facts.closers import is_closer, is_ending, is_harmless, is_logger, name_of
 from leakaudit.facts.expressions import dotted, short_text
 from leakaudit.facts.resources import (
     BORROWERS,
     CLOSERS,
-    HARMLESS,
     LENDING,
     READS,
     REAPERS,
+    REPLIES,
+    SESSIONS,
     STARTED,
     STARTERS,
 )
@@ -119,6 +120,16 @@ class Effects:
     def _is_local(self, node: ast.AST) -> bool:
         return isinstance(node, ast.Name) and node.id in self.containers
 
+    def _is_held(self, node: ast.Subscript) -> bool:
+        named = isinstance(node.value, ast.Name) and node.value.id in self.names - self.containers
+        return named and not isinstance(node.slice, ast.Slice)
+
+    def _is_inside(self, node: ast.expr) -> bool:
+        """Whether it was made of that: `connection = Connection(stream)` ends with the stream."""
+        return isinstance(node, ast.Name) and any(
+            isinstance(a, ast.Name) and a.id == node.id for a in self.maker.args
+        )
+
     def _mentions(self, node: ast.AST) -> bool:
         return any(isinstance(n, ast.Name) and n.id in self.names for n in ast.walk(node))
 
@@ -166,6 +177,8 @@ class Effects:
                 self._value(value, role)
         elif isinstance(node, ast.Starred):
             self._value(node.value, "element")
+        elif isinstance(node, ast.Subscript) and role.startswith("name:") and self._is_held(node):
+            self._adopt(role)  # a database of a client, a dataset of a file: a part that keeps the whole
         elif isinstance(node, ast.Subscript):
             self._value(node.value, role if self._is_local(node.value) and role == "return" else "receiver")
             self._value(node.slice, "test")
@@ -206,6 +219,7 @@ class Effects:
             self._method(node, func.value.id, name, role)
             return
         if isinstance(func, ast.Attribute):
+            self._now.closes = self._now.closes or (is_ending(name) and self._is_inside(func.value))
             self._value(func.value, "receiver")
         elif not isinstance(func, ast.Name):
             self._value(func, "receiver")
@@ -217,8 +231,8 @@ class Effects:
                 self._value(argument, "test")
             else:
                 self._argument(argument, name, func, role)
-        if node is not self.maker and name not in HARMLESS and not name[:1].isupper() and not is_logger(func):
-            self._risk(node)  # a constructor hardly ever raises
+        if node is not self.maker and not is_harmless(name) and not is_logger(func):
+            self._risk(node)
 
     def _method(self, node: ast.Call, holder: str, name: str, role: str) -> None:
         """A call of one of its own methods."""
@@ -229,15 +243,21 @@ class Effects:
             if name in _ALIASES and role.startswith("name:"):
                 self._adopt(role)
             return
-        if name in CLOSERS or (name in REAPERS and name_of(self.maker) in STARTED):
+        if is_ending(name) or (name in REAPERS and name_of(self.maker) in STARTED):
             self._now.closes = True
             return
         self.uses.append(name)
-        if role == "return" and name not in READS:
+        if name == "makefile" and role.startswith("name:"):
+            self._adopt(role)  # a socket stays open as long as the files made of it
+        if (
+            role == "return"
+            and name not in READS
+            and not (name in REPLIES and name_of(self.maker) in SESSIONS)
+        ):
             self._now.gives = True  # what it made of itself is the caller's, and may need it
         for argument in arguments:
             self._value(argument, "test")
-        if name not in HARMLESS:
+        if not is_harmless(name):
             self._risk(node)
 
     def _argument(self, node: ast.expr, name: str, func: ast.expr, role: str) -> None:

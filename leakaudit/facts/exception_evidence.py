@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from leakaudit.facts.exceptions import Kept, Remembered, Shared
 from leakaudit.facts.linked import Place
+from leakaudit.facts.model import Flag
 from leakaudit.findings import Evidence
 
 if TYPE_CHECKING:
     from leakaudit.facts.answers import Answer
-    from leakaudit.facts.model import Raise
+    from leakaudit.facts.model import FrameCycle, Raise
     from leakaudit.facts.project import Project
 
 _LIFETIME = {"process": 3, "long": 2, "likely-long": 1, "keyed": 1, "likely-short": -2, "short": -4}
@@ -30,8 +31,7 @@ def of_kept(project: Project, item: Kept) -> Iterator[Evidence]:
     yield Evidence("kept", item.what, f"`{event.value}` holds {WHAT[item.what]} with its traceback", 3)
     yield _lifetime(lifetime)
     yield Evidence("cleanup", cleanup.grade, cleanup.reason, _CLEANUP.get(cleanup.grade, 0))
-    function = project.function(item.seen.path, event.func)
-    if subject.container.kind == "queue" and not (function is not None and function.forever):
+    if subject.container.kind == "queue" and not event.flags & Flag.FOREVER:
         yield Evidence("queue", "handed over", "a consumer takes it out of the queue", -4)
     made = subject.path, subject.container.func
     if subject.container.func >= 0 and made == (item.seen.path, event.func):
@@ -49,12 +49,12 @@ def of_shared(project: Project, constant: Shared) -> Iterator[Evidence]:
         yield Evidence("raised", str(count), f"raised at {count} places", 1)
 
 
-def of_held(project: Project, path: str, raised: Raise, name: str) -> Iterator[Evidence]:
+def of_held(project: Project, path: str, held: FrameCycle) -> Iterator[Evidence]:
     """Yield what speaks for a frame that holds the exception it raises."""
-    reason = f"the traceback refers to the frame, whose variable `{name}` refers to the exception"
-    yield Evidence("cycle", "frame", reason, 1)
-    yield _context(project.contexts.of_function(path, raised.func))
-    function = project.function(path, raised.func)
+    reason = f"the traceback refers to the frame, whose variable `{held.name}` refers to the exception"
+    yield Evidence("cycle", "frame", reason, 1 if held.how == "call" else 3)
+    yield _context(project.contexts.of_function(path, held.func))
+    function = project.function(path, held.func)
     cls = project.class_at(Place(path, function.cls)) if function is not None and function.cls else None
     closing = next((m for m in cls.methods if _CLOSES.match(m)), "") if cls is not None else ""
     if cls is not None and closing:

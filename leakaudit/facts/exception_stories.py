@@ -22,13 +22,18 @@ from leakaudit.facts.linked import Place
 from leakaudit.findings import Confidence, Evidence, Location, Probe, ProbeKind, Related
 
 if TYPE_CHECKING:
-    from leakaudit.facts.model import Raise
+    from leakaudit.facts.model import FrameCycle
     from leakaudit.facts.project import Project
 
 _HELP = (
     "keep what you need of it: `str(e)`, its type, `traceback.TracebackException.from_exception(e)`",
     "or let go of the frames first: `e.with_traceback(None)`, `traceback.clear_frames(e.__traceback__)`",
 )
+_LET_GO = {
+    "call": "unbind it on the way out: `try: raise {name}` ... `finally: del {name}`",
+    "future": "unbind the future on the way out: `finally: del {name}`, or have a function of its own run the work",
+    "list": "empty it on the way out: `finally: {name}.clear()`",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +57,8 @@ def stories(project: Project, types: tuple[str, ...]) -> Iterator[Story]:
         yield _kept(project, item, types)
     for constant in shared(project):
         yield _shared(project, constant, types)
-    for path, raised in held_by_frame(project):
-        yield _held(project, path, raised)
+    for path, held in held_by_frame(project):
+        yield _held(project, path, held)
     for attribute in remembered(project):
         yield _remembered(project, attribute, types)
 
@@ -105,16 +110,16 @@ def _shared(project: Project, constant: Shared, types: tuple[str, ...]) -> Story
     )
 
 
-def _held(project: Project, path: str, raised: Raise) -> Story:
-    name = raised.owner.rpartition(".")[2].removesuffix("[]")
-    function = project.function(path, raised.func)
+def _held(project: Project, path: str, held: FrameCycle) -> Story:
+    function = project.function(path, held.func)
     qualname = function.qualname if function is not None else ""
     return Story(
-        location=Location(path, raised.line, raised.column),
-        symbol=f"{project.module_name(path)}.{qualname}.<locals>.{name}",
-        message=f"`{name}` holds the exception that this frame raises: a cycle for every error, with all that the frame holds",
-        evidence=tuple(of_held(project, path, raised, name)),
-        help=(f"unbind it on the way out: `try: raise {name}` ... `finally: del {name}`",),
+        location=Location(path, held.line, held.column),
+        symbol=f"{project.module_name(path)}.{qualname}.<locals>.{held.name}",
+        message=f"`{held.name}` holds an exception whose traceback holds this very frame: "
+        "a cycle for every error, with all that the frame refers to, until the collector runs",
+        evidence=tuple(of_held(project, path, held)),
+        help=(_LET_GO[held.how].format(name=held.name),),
         cap=Confidence.MEDIUM,
     )
 

@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from leakaudit.facts.answers import words
 from leakaudit.facts.endings import Endings
 from leakaudit.facts.linked import Place, Seen, Subject
-from leakaudit.facts.model import Op, Raise
+from leakaudit.facts.model import FrameCycle, Op, Raise
 
 if TYPE_CHECKING:
     from leakaudit.facts.project import Project
@@ -20,7 +19,6 @@ _EXCEPTION = re.compile(
 )
 _FINAL = frozenset({"SystemExit", "KeyboardInterrupt", "GeneratorExit"})
 _CLEANERS = frozenset({"cleanFailure", "clear_frames", "traceback_clear", "with_traceback", "trap"})
-_ERRORS = frozenset("errors exceptions excs failures".split())
 _CALLBACKS = ("addBoth", "addErrback")
 
 
@@ -201,23 +199,22 @@ def remembered(project: Project) -> Iterator[Remembered]:
                 yield Remembered(path, owner, line, func, tuple(raised.pop(owner)))
 
 
-def held_by_frame(project: Project) -> Iterator[tuple[str, Raise]]:
-    """Yield the raises of an exception that a call returned, or that a list collected, where the frame keeps the name.
+def held_by_frame(project: Project) -> Iterator[tuple[str, FrameCycle]]:
+    """Yield the exceptions whose traceback refers to a frame that keeps them: a cycle for every error.
 
-    The traceback then refers to the frame, and the frame to the exception: a cycle for every error.
+    A call returned what is raised, a future was given it, or a list collected it.
     """
     for path, facts in project.files.items():
+        yield from ((path, held) for held in facts.frame_cycles)
         for item in facts.raises:
-            if not item.owner.startswith("l:") or "released" in item.origins:
-                continue
             name = item.owner.rpartition(".")[2]
-            if name.endswith("[]"):
-                if name.count("[]") == 1 and _ERRORS & set(words(name)) and "literal:list" in item.origins:
-                    yield path, item
-            elif any(guard.startswith(f"isinstance({name},") for guard in item.guards) and _returned(
-                item.origins
+            if (
+                item.owner.startswith("l:")
+                and "released" not in item.origins
+                and any(guard.startswith(f"isinstance({name},") for guard in item.guards)
+                and _returned(item.origins)
             ):
-                yield path, item
+                yield path, FrameCycle(name, item.line, item.column, item.func, "call")
 
 
 def _returned(tags: tuple[str, ...]) -> bool:

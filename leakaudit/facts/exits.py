@@ -1,4 +1,4 @@
-"""Callables handed to `weakref.finalize` and `atexit.register`, and whether they hold the object that they should clean up after."""
+"""Callables that should run when an object goes, and that hold it: finalizers, exit handlers, callbacks of weak references."""
 
 from __future__ import annotations
 
@@ -26,6 +26,14 @@ class Pinned:
         """Whether it is an exit handler rather than a finalizer of the object."""
         return self.call.callee.endswith("register")
 
+    @property
+    def holder(self) -> str:
+        """What holds the callable."""
+        kind = self.call.callee.rpartition(".")[2]
+        return {"register": "`atexit`", "ref": "the weak reference", "Thread": "its thread"}.get(
+            kind, "the finalizer"
+        )
+
 
 def pinned(project: Project) -> Iterator[Pinned]:
     """Yield the finalizers that hold their own object, and the exit handlers that hold an instance."""
@@ -38,6 +46,25 @@ def pinned(project: Project) -> Iterator[Pinned]:
             yield from _finalizer(project, path, call, function)
         else:
             yield from _exit_handler(project, path, call, function)
+    for path, call in project.calls("ref"):
+        if call.callee == "x:weakref.ref" and call.func >= 0:
+            function = project.files[path].functions[call.func]
+            yield from _finalizer(project, path, call, function)
+    yield from _threads(project)
+
+
+def _threads(project: Project) -> Iterator[Pinned]:
+    """A thread that runs a loop of the instance, which only the instance's `__del__` would end."""
+    for path, call in project.calls("Thread"):
+        target = dict(call.keywords).get("target", "")
+        cls = _class_of(project, path, call.func) if call.func >= 0 else ""
+        if not cls or not target or project.method(Place(path, cls), "__del__") is None:
+            continue
+        held = _holds_self(project, path, call, target, ())
+        at = project.method(Place(path, cls), held[0]) if held is not None else None
+        loop = project.function(*at) if at is not None else None
+        if held is not None and loop is not None and loop.forever:
+            yield Pinned(path, call, project.files[path].functions[call.func], cls, *held)
 
 
 def eager(project: Project) -> Iterator[tuple[str, Call, str]]:
@@ -63,9 +90,14 @@ def _finalizer(project: Project, path: str, call: Call, function: Function) -> I
             yield Pinned(path, call, function, _class_of(project, path, call.func), *held)
         return
     name = target.partition("|")[0].partition(":")[2].partition(":")[0]
+    if not target.startswith(("local:", "param:")):
+        return
     method = callback.partition("|")[0].removeprefix(f"attr:{name}.")
-    if target.startswith(("local:", "param:")) and callback.startswith(f"attr:{name}.") and "." not in method:
+    if callback.startswith(f"attr:{name}.") and "." not in method:
         yield Pinned(path, call, function, "", method, f"the bound method `{name}.{method}`")
+    closure = _nested(project, path, call, callback.partition("|")[0])
+    if closure is not None and name in closure.captures:
+        yield Pinned(path, call, function, "", closure.name, f"a closure over `{name}`")
 
 
 def _exit_handler(project: Project, path: str, call: Call, function: Function) -> Iterator[Pinned]:
@@ -108,6 +140,8 @@ def _nested(project: Project, path: str, call: Call, tag: str) -> Function | Non
     if tag.startswith("closure:"):
         index = project.function_named(path, tag[len("closure:") :])
         return functions[index] if index is not None else None
+    if tag != "lambda":
+        return None
     return next(
         (
             f

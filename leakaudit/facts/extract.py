@@ -15,8 +15,10 @@ from leakaudit.facts.abandoned import abandoned
 from leakaudit.facts.cancelling import skipped_by_cancel
 from leakaudit.facts.expressions import annotation_text, dotted, position, type_name
 from leakaudit.facts.frame import Frame, imported, owner_of, scope_of
+from leakaudit.facts.frame_cycles import frame_cycles
 from leakaudit.facts.graphs import kept_graphs
 from leakaudit.facts.holdings import holdings
+from leakaudit.facts.knots import knots
 from leakaudit.facts.model import Event, FileFacts
 from leakaudit.facts.races import races
 from leakaudit.facts.raises import raises
@@ -26,6 +28,7 @@ from leakaudit.facts.walk import Walk
 from leakaudit.findings import suppression
 from leakaudit.source.classify import is_generated
 
+_FIELDS = frozenset(("field", "ib", "attrib", "Field"))
 #: Frames that the walk may take: far more than real code nests, far less than would exhaust the stack.
 _RECURSION = 8000
 
@@ -105,10 +108,12 @@ class _Resolution(Definitions):
             races=tuple(races(self.walk.functions, self.imports)),
             holdings=tuple(holdings(self.walk.functions, self.imports)),
             skipped=tuple(skipped_by_cancel(self.walk.functions, self.imports)),
+            frame_cycles=tuple(frame_cycles(self.walk.functions)),
             abandoned=(
                 *abandoned(self.walk.functions, self.imports),
                 *unanswered(self.walk.functions, self.imports),
             ),
+            knots=tuple(knots(self.walk.frames, self.walk.functions, self.imports)),
             graphs=tuple(kept_graphs(self._bodies(), self.imports)),
         )
 
@@ -169,4 +174,15 @@ class _Resolution(Definitions):
                     and not (len(tags) == 1 and tags[0].startswith("const:") and tags[0] != "const:None")
                 ):
                     found.append((owner, "|".join(tags[:4]), position(node)[0], frame.index))
+            if frame.kind == "class":
+                found += self._factories(frame)
         return found
+
+    def _factories(self, frame: Frame) -> Iterator[tuple[str, str, int, int]]:
+        """`name = field(default_factory=Thing)`: what every instance makes for itself."""
+        for name, (value, *_) in frame.definitions.items():
+            if isinstance(value, ast.Call) and dotted(value.func).rpartition(".")[2] in _FIELDS:
+                for keyword in value.keywords:
+                    made = dotted(keyword.value) if keyword.arg in ("factory", "default_factory") else ""
+                    if made:
+                        yield f"i:{frame.cls}.{name}", f"new:{imported(made, self.imports)}", value.lineno, -1

@@ -64,6 +64,9 @@ class Frame(msgspec.Struct, eq=False, gc=False):
     globals: frozenset[str] = frozenset()
     nonlocals: frozenset[str] = frozenset()
     aliases: dict[str, str] = {}
+    several: dict[
+        str, tuple[str, ...]
+    ] = {}  # loop variable -> the containers that it stands for, one after another
     definitions: dict[str, list[ast.AST]] = {}
     loops: dict[str, ast.AST] = {}  # loop variable -> what is iterated
     caught: frozenset[str] = frozenset()  # names bound by `except ... as`
@@ -133,28 +136,43 @@ def owner_of(frame: Frame, path: str, imports: dict[str, str], hops: int = _ALIA
     owner = known.get(path)
     if owner is not None:
         return owner
-    end = path.find(".") + 1
-    if end and not path.startswith("__", end):  # only __class__ and __dict__ mean more than an attribute
-        head = path[:end]
+    root, dot, rest = path.partition(".")
+    if dot and not rest.startswith("__"):  # only __class__ and __dict__ mean more than an attribute
+        head = root + dot
         prefix = known.get(head)
         if prefix is None:
-            prefix = known[head] = _outward(frame, head + _ANY, imports, hops).removesuffix(_ANY)
-        owner = prefix + path[end:] if prefix else ""
+            prefix = known[head] = _outward(frame, root, head + _ANY, imports, hops).removesuffix(_ANY)
+        owner = prefix + rest if prefix else ""
     else:
-        owner = _outward(frame, path, imports, hops)
+        owner = _outward(frame, root, path, imports, hops)
     known[path] = owner
     return owner
 
 
-def _outward(frame: Frame, path: str, imports: dict[str, str], hops: int) -> str:
-    """Ask the enclosing scope for what is not bound here: it may know already."""
-    root = path.partition(".")[0].partition("[")[0]
+def _outward(frame: Frame, root: str, path: str, imports: dict[str, str], hops: int) -> str:
+    """Answer at once for a plain local, and ask the enclosing scope for what is not bound here: it may know already."""
+    if "[" in root:
+        root = root.partition("[")[0]
+    if root in frame.bound:
+        if frame.kind == "function" and _is_plain(frame, root, hops):
+            return _local_owner(frame, root, path[len(root) :], path, imports)
+        return _owner(frame, path, imports, hops)
     outer = frame.parent
-    if outer is None or root in frame.bound or root in frame.globals or root == "super()":
+    if outer is None or root in frame.globals or root == "super()":
         return _owner(frame, path, imports, hops)
     while outer.kind == "class" and outer.parent is not None:
         outer = outer.parent
     return owner_of(outer, path, imports, hops)
+
+
+def _is_plain(frame: Frame, name: str, hops: int) -> bool:
+    """Whether a name that a function binds is its own, and stands for nothing else."""
+    return not (
+        name in (frame.self_name, frame.cls_name)
+        or (hops and name in frame.aliases)
+        or name in frame.globals
+        or name in frame.nonlocals
+    )
 
 
 def _owner(frame: Frame, path: str, imports: dict[str, str], hops: int) -> str:

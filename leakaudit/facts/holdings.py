@@ -21,19 +21,18 @@ def holdings(
     functions: Iterable[tuple[Frame, ast.AST, tuple[str, ...], str]], imports: dict[str, str]
 ) -> Iterator[Holding]:
     """Yield the locals of a walked file that leave their function open on some path."""
-    for frame, function, _, _ in functions:
+    for frame, function, decorators, _ in functions:
         if not frame.calls or isinstance(function, ast.Lambda):
             continue
         seen: set[int] = set()
+        lasting = any(name.endswith("contextmanager") for name in decorators)
         for names, maker, flags in _candidates(frame, function):
             if id(maker) in seen or {*names} & (frame.globals | frame.nonlocals):
                 continue
             seen.add(id(maker))
             if len(seen) > _MOST:
                 break
-            found = _judge(names, maker, flags, frame, function, imports)
-            if found is not None:
-                yield found
+            yield from _judge(names, maker, flags, frame, function, imports, lasting)
 
 
 def _candidates(frame: Frame, function: ast.AST) -> Iterator[tuple[tuple[str, ...], ast.Call, int]]:
@@ -91,26 +90,40 @@ def _judge(
     frame: Frame,
     function: ast.AST,
     imports: dict[str, str],
-) -> Holding | None:
-    own = frozenset(path for path, *_ in frame.containers if path.isidentifier())
+    lasting: bool,
+) -> Iterator[Holding]:
+    """What certainly stays open, else what does if the calls that are given it only use it, else what may when one raises."""
+    own = frozenset(
+        path
+        for path, value, *_ in frame.containers
+        if path.isidentifier()
+        and not (path in names and isinstance(value, ast.Call))  # a buffer, in another branch
+    )
+    raised = None
     for lent in (False, True):
-        effects = Effects({*names}, maker, lent, own)
-        paths = Paths(effects)
+        paths = Paths(Effects({*names}, maker, lent, own))
         paths.run(function.body, function.end_lineno)  # type: ignore[attr-defined]
-        worst = _worst(paths)
-        if worst is not None:
-            return _holding(names[0], maker, flags, frame, imports, paths, worst)
-        if not paths.passed:
-            return None
-    return None
+        worst = _worst(paths, lasting)
+        if worst is not None and worst.how != "raise":
+            yield _holding(names[0], maker, flags, frame, imports, paths, worst)
+            break
+        if worst is not None and raised is None:
+            raised = _holding(names[0], maker, flags, frame, imports, paths, worst)
+        if not paths.passed or paths.closed:
+            break
+    if raised is not None:
+        yield raised
 
 
-def _worst(paths: Paths) -> Exit | None:
-    if paths.gave_up or (paths.effects.yielded and not paths.closed):
+def _worst(paths: Paths, lasting: bool) -> Exit | None:
+    """The way out that matters most. What a plain generator yields is somebody else's; `lasting`: not here."""
+    if paths.gave_up or (paths.effects.yielded and not (paths.closed or lasting)):
         return None
     order = {"again": 0, "end": 1, "return": 2}
     left = sorted(paths.left, key=lambda e: (order[e.how], e.line))
-    return left[0] if left else paths.risks[0] if paths.risks else None
+    if left or not paths.risks:
+        return left[0] if left else None
+    return next((risk for risk in paths.risks if risk.text.startswith("raise ")), paths.risks[0])
 
 
 def _holding(

@@ -80,7 +80,7 @@ def _handed_over(project: Project, subject: Subject, seen: Seen, function: Funct
     tag = f"param:{function.params[0].name}:"
     if not any(origin.startswith(tag) for origin in seen.event.value_origins[:1]):
         return
-    for caller in project.callers.get((seen.path, seen.event.func), ()):
+    for caller in project.callers.of(seen.path, seen.event.func):
         method = project.function(caller.path, caller.func)
         if method is None or caller.passed or method.name not in CONSTRUCTORS:
             continue

@@ -126,15 +126,24 @@ def sites(project: Project, subject: Subject) -> Iterator[Seen]:
             subject.scope == "i"
             and function.name in ("__init__", "__new__", "__post_init__")
             and function.cls == subject.cls
-        ):
+        ) or _just_made(project, seen):
             continue
         if event.method in ("[]=", "[]+=") and event.depth == 0 and subject.container.kind in _SEQUENCES:
             continue
         if event.depth and event.method in ("[]=", "[]+=", "+="):
             continue
-        if event.depth and subject.container.kind in _SEQUENCES:
+        if event.depth and subject.container.kind in (*_SEQUENCES, "set"):
             continue
         yield seen
+
+
+def _just_made(project: Project, seen: Seen) -> bool:
+    """Whether the owner is what the very same function has made: `self.pool = Pool(); self.pool.jobs[key] = job`."""
+    holder = seen.event.owner.rpartition(".")[0]
+    return "." in holder and any(
+        owner == holder and func == seen.event.func and line <= seen.event.line and tags.startswith("new:")
+        for owner, tags, line, func in project.files[seen.path].stored
+    )
 
 
 def _weigh(project: Project, subject: Subject, site: Seen, lifetime: Answer, cleanup: Cleanup) -> Growth:

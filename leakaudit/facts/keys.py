@@ -18,8 +18,11 @@ _FINITE_ANNOTATION = re.compile(
 )
 #: Names of what a program defines, so that there is only so much of it.
 _CODE = frozenset(
-    "func function fn cls klass class type typ module mod code endpoint view route tool schema mapper signature database component plugin".split()
+    "func function fn cls klass class type typ module mod code endpoint view route tool schema mapper signature database component "
+    "plugin handler".split()
 )
+#: An event itself is hardly ever a key.
+_NAMES_OF_EVENTS = frozenset({"event", "events", "evt"})
 _IDENTITY_CALLS = frozenset(
     "get_ident get_native_id getcurrent current_thread current_task currentThread current_greenlet".split()
 )
@@ -70,6 +73,8 @@ def domain(event: Event, sequence: bool, mapping: bool = False) -> Answer:
     )
     if walked is not None:
         return Answer("finite", f"the key `{event.key}` runs over the container's own keys")
+    if event.key in _NAMES_OF_EVENTS:
+        return Answer("likely-finite", f"the key `{event.key}` is the name of an event: as many as there are")
     if event.key:
         return _domain(event.key, event.key_origins)
     if event.method in ("update", "|=") and mapping:
@@ -168,6 +173,8 @@ def _by_words(text: str, tags: tuple[str, ...]) -> Answer | None:
         return Answer(
             "population", f"the key `{text}` names one of a population that is seldom large (`{own[-2]}`)"
         )
+    if len(own) > 1 and own[-1] in ("id", "ids") and own[-2] in _CODE:
+        return Answer("likely-finite", f"the key `{text}` names a part of the program (`{own[-2]}`)")
     if own and own[-1] in FRESH_WORDS:
         return Answer("fresh", f"the key `{text}` is named like something new for every caller (`{own[-1]}`)")
     config = next((n for n in names if set(words(n)) & _CONFIG_WORDS), None)

@@ -87,6 +87,10 @@ class Function(msgspec.Struct, frozen=True, array_like=True, gc=False):
     column: int = 1
     loop_calls: tuple[str, ...] = ()  # those of `calls` that are made inside a loop without end
     endless: bool = False  # runs `while True` without a way out, at its own pace
+    empties: tuple[str, ...] = ()  # parameters that it takes entries out of
+    dropped: tuple[
+        str, ...
+    ] = ()  # nested functions that it unbinds itself, with `del` or by binding them to None
 
     @property
     def name(self) -> str:
@@ -256,6 +260,16 @@ class Skipped(msgspec.Struct, frozen=True, array_like=True, gc=False):
     text: str
 
 
+class FrameCycle(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A local that holds an exception which its own frame has caught. `how` is "future", or "list" where it is raised of."""
+
+    name: str
+    line: int
+    column: int
+    func: int
+    how: str
+
+
 class Abandoned(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """An entry of `owner` that the way out at `exit_line` leaves in, where the others take it out.
 
@@ -267,6 +281,22 @@ class Abandoned(msgspec.Struct, frozen=True, array_like=True, gc=False):
     line: int
     exit_line: int
     how: str
+    func: int
+
+
+class Knot(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A store whose value holds the object it is stored on. `owner` is that of the attribute, `base` the object as written.
+
+    `how` is itself, method, closure, partial, container, callback (of a weak reference), made (by a method of the object)
+    or wrapped (the attribute's own value before); `what` is the method, the function, or how the container holds it.
+    """
+
+    owner: str
+    base: str
+    how: str
+    what: str
+    line: int
+    column: int
     func: int
 
 
@@ -296,7 +326,9 @@ class FileFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     graphs: tuple[GraphKept, ...] = ()
     holdings: tuple[Holding, ...] = ()
     skipped: tuple[Skipped, ...] = ()
+    frame_cycles: tuple[FrameCycle, ...] = ()
     abandoned: tuple[Abandoned, ...] = ()
+    knots: tuple[Knot, ...] = ()
 
     def called_names(self) -> set[str]:
         """Return the names of all that the functions of the file call or pass along."""

@@ -72,7 +72,7 @@ def near_misses(
 
 def _ending(project: Project, subject: Subject, site: Seen) -> tuple[str, Function] | None:
     """The function beside the container that by its name ends what the key stands for, and that leaves the entry in."""
-    noun = [w for w in words(site.event.key.rpartition(".")[2]) if w not in _HANDLE]
+    noun = tuple(w for w in words(site.event.key.rpartition(".")[2]) if w not in _HANDLE)
     if not noun or not site.event.key.replace(".", "").replace("_", "").isalnum():
         return None
     removing = {(s.path, s.event.func) for s in subject.events(*_REMOVES) if not s.event.depth}
@@ -102,11 +102,11 @@ def _forgetful(project: Project, subject: Subject, site: Seen) -> tuple[str, Fun
     return None
 
 
-def _is_end(name: list[str], noun: list[str]) -> bool:
+def _is_end(name: tuple[str, ...], noun: tuple[str, ...]) -> bool:
     """`remove_client`, `on_client_left`."""
     while name and name[0] in ("on", "handle", "async", "a", "do"):
         name = name[1:]
-    plain = name[1:] in (noun, [*noun[:-1], noun[-1] + "s"])
+    plain = name[1:] in (noun, (*noun[:-1], noun[-1] + "s"))
     return bool(name) and ((name[0] in _ENDS and plain) or (name[-1] in _ENDED and name[:-1] == noun))
 
 

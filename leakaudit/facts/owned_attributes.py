@@ -6,9 +6,11 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from leakaudit.facts.closeables import Closeables
+from leakaudit.facts.closers import is_closer
 from leakaudit.facts.closings import Closings
 from leakaudit.facts.linked import Place
-from leakaudit.facts.model import Call, Flag, Function
+from leakaudit.facts.model import Call, Flag, Function, Op
 from leakaudit.facts.ownership import (
     CHILD,
     Resource,
@@ -21,14 +23,14 @@ from leakaudit.facts.ownership import (
     teardowns,
 )
 from leakaudit.facts.project import Project
-from leakaudit.facts.resources import ELEMENT
+from leakaudit.facts.resources import BORROWERS, ELEMENT
 from leakaudit.findings import Evidence, Location, Related
 
 _LIFETIME = {"process": -3, "long": -1, "likely-long": -1, "keyed": 1}
 #: Lifetimes of objects of which there are many in the life of a process.
 _PASSING = ("short", "likely-short", "scoped", "keyed")
 _WORST = 3
-_BORROWERS = frozenset("run_in_executor wrap_future partial cast isinstance".split())
+_BORROWERS = BORROWERS | {"run_in_executor", "wrap_future", "partial", "cast"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +44,14 @@ class _Owned:
     line: int
     resource: Resource
     passed: bool  # it may be the caller's own
+    named: bool = False  # told by its class, and not by a table
 
 
 def unclosed(project: Project) -> Iterator[Unclosed]:
     """Yield the owned attributes that their class, though it can be closed, leaves open."""
     closings = Closings(project)
     seen: set[tuple[Place, str]] = set()
-    for owned in (*_stored(project), *_defaults(project)):
+    for owned in (*_stored(project), *_defaults(project)):  # what is known comes before what is guessed
         key = (owned.cls, owned.attribute)
         if key not in seen:
             seen.add(key)
@@ -58,6 +61,7 @@ def unclosed(project: Project) -> Iterator[Unclosed]:
 
 
 def _stored(project: Project) -> Iterator[_Owned]:
+    closeables = Closeables(project)
     for path, facts in project.files.items():
         unpacked = Counter((line, func) for _, _, line, func in facts.stored)
         for owner, origins, line, func in facts.stored:
@@ -69,9 +73,22 @@ def _stored(project: Project) -> Iterator[_Owned]:
                 continue  # `fig, ax = subplots(); self.ax = ax`: it may be the other one
             name, _, attribute = owner[2:].rpartition(".")
             cls = project.class_named(name, path)
-            made = stored_as(project, path, func, origins) if cls is not None else None
-            if cls is not None and made is not None and made[0].kind != CHILD:
-                yield _Owned(cls, attribute, path, func, line, *made)
+            if cls is None:
+                continue
+            known = stored_as(project, path, func, origins)
+            made = known or stored_as(project, path, func, origins, closeables.made)
+            if made is not None and made[0].kind == "event loop" and _falls_back(project, path, line, func):
+                continue
+            if made is not None and made[0].kind != CHILD:
+                yield _Owned(cls, attribute, path, func, line, *made, named=known is None)
+
+
+def _falls_back(project: Project, path: str, line: int, func: int) -> bool:
+    """Whether it is made only where there was none to take: `except RuntimeError: loop = new_event_loop()`."""
+    return any(
+        path == at and call.line == line and call.func == func and call.flags & Flag.EXCEPT
+        for at, call in project.calls("new_event_loop")
+    )
 
 
 def _defaults(project: Project) -> Iterator[_Owned]:
@@ -93,18 +110,29 @@ def _judge(project: Project, closings: Closings, owned: _Owned) -> Unclosed | No
     ends = teardowns(project, owned.cls)
     if not ends:
         return _half_closed(project, closings, owned) or _never_closed(project, closings, owned)
-    if closings.is_closed(owned.cls, owned.attribute, owned.resource) or _generic_close(project, ends):
+    finalized = _only_finalized(project, closings, owned)
+    if not finalized and closings.is_closed(owned.cls, owned.attribute, owned.resource):
+        return None
+    if _generic_close(project, ends) or _is_dropped(project, owned):
         return None
     handed = _handed(project, owned)
     if handed is None or _returned(project, owned):
         return None
-    busy = _closes_others(project, ends)
+    busy = _closes_others(project, owned, ends, finalized)
     if busy is None or _inherits_close(project, owned, ends):
         return None
     name = owned.attribute
     why = f"`{busy.name}` ends other things of its object, but never closes `{name}`"
+    if finalized:
+        why += "; only the collector does, through `__del__`"
     evidence = [
-        Evidence("cleanup", "sibling", why, 3, Location(ends[busy.name][0], busy.line)),
+        Evidence(
+            "cleanup",
+            "finalizer" if finalized else "sibling",
+            why,
+            3,
+            Location(ends[busy.name][0], busy.line),
+        ),
         *_facts(project, owned),
     ]
     if handed:
@@ -131,17 +159,57 @@ def _facts(project: Project, owned: _Owned) -> Iterator[Evidence]:
     )
     yield Evidence("lifetime", lifetime.value, lifetime.reason, _LIFETIME.get(lifetime.value, 0))
     if owned.passed:
-        yield Evidence("owner", "shared", f"`{owned.attribute}` may be the caller's own", -2)
+        yield Evidence("owner", "shared", f"`{owned.attribute}` may be the caller's own", -1)
 
 
-def _closes_others(project: Project, ends: dict[str, tuple[str, int]]) -> Function | None:
-    """The method that ends the object, provided that it really ends something."""
+def _closes_others(
+    project: Project, owned: _Owned, ends: dict[str, tuple[str, int]], finalized: bool
+) -> Function | None:
+    """The method that ends the object, provided that it really ends something: for a guess, something of its own."""
     for path, index in ends.values():
         function = project.function(path, index)
         assert function is not None
-        if any(_is_ending(call) for call in function.calls):
+        if (function.name != "__del__" or not finalized) and any(
+            _is_ending(call) and (not owned.named or (call.startswith("i:") and call.count(".") > 1))
+            for call in function.calls
+        ):
             return function
     return None
+
+
+def _only_finalized(project: Project, closings: Closings, owned: _Owned) -> bool:
+    """Whether `__del__` is all that closes it, itself or through a method that nobody else calls."""
+    if owned.resource.harm < 2 or closings.is_closed_elsewhere(owned.cls, owned.attribute, owned.resource):
+        return False
+    places = (*project.mro(owned.cls), *project.subclasses.get(owned.cls, ()))
+    methods = [(p.name, f) for p in places for f in project.files[p.path].functions if f.cls == p.name]
+    closers = {
+        function.name
+        for cls, function in methods
+        for call in function.calls
+        if call.startswith(f"i:{cls}.{owned.attribute}.") and closes(call.rpartition(".")[2], owned.resource)
+    }
+    callers = {
+        closer: {f.name for cls, f in methods if f"i:{cls}.{closer}" in (*f.calls, *f.refs)}
+        for closer in closers
+    }
+    private = {c for c in closers if c[:1] == "_" and not is_teardown(c) and callers[c] == {"__del__"}}
+    return bool(closers) and closers <= private | {"__del__"}
+
+
+def _is_dropped(project: Project, owned: _Owned) -> bool:
+    """Whether a method that ends something lets go of a file, which the collector then closes at once."""
+    if owned.resource.harm > 1 or owned.named:
+        return False
+    facts = project.files[owned.path]
+    return any(
+        event.op == Op.REBIND
+        and event.value == "None"
+        and event.owner == f"i:{owned.cls.name}.{owned.attribute}"
+        and is_closer(facts.functions[event.func].name)
+        for event in facts.events
+        if event.func >= 0
+    )
 
 
 def _is_ending(call: str) -> bool:

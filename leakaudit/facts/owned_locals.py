@@ -16,7 +16,11 @@ from leakaudit.findings import Evidence, Location, Related
 _CONTEXT = {"per-event": 2, "likely-event": 1, "passed": 1, "registrar": -2, "start-up": -3, "import": -8}
 _ONCE = frozenset("main _main amain cli run_app".split())
 _MANY = 3
+#: What holds nothing before it is used, and what is no use of it.
+_EMPTY = frozenset({"session", "pool", "client", "exit stack"})
+_SETTINGS = frozenset({"mount", "update", "add", "append"})
 _TRANSPORTS = frozenset("transport connector connection_pool http_client".split())
+_READING = frozenset("get read parse fetch receive recv".split())
 _THINGS = frozenset("connection conn client session socket sock pool channel executor".split())
 
 
@@ -26,15 +30,15 @@ def unclosed(project: Project) -> Iterator[Unclosed]:
         told: set[tuple[int, str, str, int]] = set()
         for holding in facts.holdings:
             key = (holding.func, holding.name, holding.how, holding.exit_line)
-            if key in told:
-                continue  # the same name, made in another branch
+            if key in told or (holding.func, holding.name, "made", holding.line) in told:
+                continue  # the same name, made in another branch; or told already
             resource = _resource(project, path, holding)
             if resource is None or (holding.lent and _kept(project, path, holding)):
                 continue
             if resource.kind == CHILD:
                 continue
             if resource.kind != "figure" or holding.how != "raise" or holding.closed:
-                told.add(key)
+                told.update((key, (holding.func, holding.name, "made", holding.line)))
                 yield _unclosed(project, path, holding, resource)
 
 
@@ -67,12 +71,18 @@ def _kept(project: Project, path: str, holding: Holding) -> bool:
 
 
 def _borrows(project: Project, path: str, holding: Holding, text: str) -> bool:
-    """A project function that neither stores what it is given, nor closes it, nor passes it to a constructor."""
+    """A project function that neither stores what it is given, nor closes it, nor passes it to a constructor.
+
+    One that can't be read only uses what it is given if it says so: `get_response(connection)`.
+    """
     target = _callee(project, path, holding.func, text)
     function = project.function(*target) if target is not None else None
     if target is None or function is None:
-        return False
+        return "." not in text and set(words(text)[:1]) <= _READING
     names = {p.name for p in function.params}
+    inner = (f for f in project.files[target[0]].functions if f.parent == target[1])
+    if function.is_generator or any(names & {*f.captures} for f in inner):
+        return False
     if any(
         call.startswith("?:")
         and call[2:].partition(".")[0] in names
@@ -88,7 +98,7 @@ def _borrows(project: Project, path: str, holding: Holding, text: str) -> bool:
     for owner, origins, _, index in project.files[target[0]].stored:
         if (
             index == target[1]
-            and owner.startswith(("i:", "c:", "m:"))
+            and (owner.startswith(("i:", "c:", "m:")) or "." in owner)
             and any(f"param:{name}:" in origins for name in names)
         ):
             return False
@@ -117,6 +127,8 @@ def _unclosed(project: Project, path: str, holding: Holding, resource: Resource)
         *_risk(holding),
         *_late(project, path, holding, function),
     ]
+    if _is_unused(holding, resource):
+        evidence.append(Evidence("use", "none yet", f"nothing was sent through `{holding.name}` yet", -3))
     shared = _shares(project, path, holding)
     if shared:
         evidence.append(
@@ -148,6 +160,12 @@ def _unclosed(project: Project, path: str, holding: Holding, resource: Resource)
     )
 
 
+def _is_unused(holding: Holding, resource: Resource) -> bool:
+    """A pool of connections that has none yet, or an exit stack that nothing was pushed on."""
+    early = holding.how == "raise" and resource.kind in _EMPTY
+    return early and not set(holding.uses) - _SETTINGS and not holding.passed
+
+
 def _path(holding: Holding) -> tuple[str, int, str]:
     """Return (why it stays open, what that weighs, what happens at the exit)."""
     if holding.how == "raise":
@@ -175,6 +193,8 @@ def _risk(holding: Holding) -> Iterator[Evidence]:
         return
     if not holding.collected and holding.risk.removeprefix("await ").startswith(f"{holding.name}."):
         yield Evidence("risk", "own", "only an operation of its own fails", -1)
+    elif holding.risk.startswith("raise "):
+        yield Evidence("risk", "explicit", "the function itself gives up there", 2)
     else:
         yield Evidence("risk", "foreign", f"`{holding.risk}` has nothing to do with it, and may raise", 1)
         if holding.risks >= _MANY:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from leakaudit.facts.answers import words
@@ -9,13 +10,21 @@ from leakaudit.facts.linked import Place
 from leakaudit.facts.model import Call, Function
 from leakaudit.facts.project import Project
 from leakaudit.facts.resources import CLOSERS, CLOSING_WORDS, MAKERS
+from leakaudit.facts.tables import FRESH_WORDS
 from leakaudit.findings import Evidence, Location, Related
 
 #: The kind of what a rule of its own looks after.
 CHILD = "child process"
 _HOPS = 3
 #: Names that mean the same maker wherever they are imported from.
-_ANYWHERE = {"create_connection": "socket.create_connection", "open_connection": "asyncio.open_connection"}
+_ANYWHERE = {
+    "create_connection": "socket.create_connection",
+    "open_connection": "asyncio.open_connection",
+    "HTTPConnection": "http.client.HTTPConnection",
+    "HTTPSConnection": "http.client.HTTPSConnection",
+    "Session": "requests.Session",
+    "session": "requests.session",
+}
 _TEARDOWN = frozenset(
     "close aclose stop shutdown terminate dispose destroy disconnect cleanup teardown finish quit release finalize kill exit abort "
     "unload __exit__ __aexit__ __del__ async_close async_stop async_shutdown close_connection disconnect_all stop_all close_all "
@@ -74,13 +83,14 @@ def returned_by(
     for tag in function.returns:
         if tag.startswith(("param:", "attr:", "bound:")):
             return None  # it hands out something that was there before
-        resource = _tagged(project, path, func, tag, hops)
+        resource = tagged(project, path, func, tag, hops)
         if resource is not None:
             return resource
     return None
 
 
-def _tagged(project: Project, path: str, func: int, tag: str, hops: int) -> Resource | None:
+def tagged(project: Project, path: str, func: int, tag: str, hops: int) -> Resource | None:
+    """Return the resource that a tag (see facts.origins) says is made by a known maker."""
     verb, _, name = tag.partition(":")
     if verb not in ("call", "new"):
         return None
@@ -92,14 +102,20 @@ def _tagged(project: Project, path: str, func: int, tag: str, hops: int) -> Reso
     return made_by(project, path, func, scope + name, hops)
 
 
-def stored_as(project: Project, path: str, func: int, origins: str) -> tuple[Resource, bool] | None:
+def stored_as(
+    project: Project,
+    path: str,
+    func: int,
+    origins: str,
+    made: Callable[[str, int, str], Resource | None] | None = None,
+) -> tuple[Resource, bool] | None:
     """Return (what is stored, whether it may be the caller's own) for the origins of an attribute store."""
     passed = False
     for tag in origins.split("|"):
         if tag.startswith("param:"):
             passed = True
         elif tag.startswith(("call:", "new:")):
-            resource = _tagged(project, path, func, tag, 1)
+            resource = made(path, func, tag) if made is not None else tagged(project, path, func, tag, 1)
             return (resource, passed) if resource is not None else None
         elif not tag.startswith(("local:", "const:None")):
             return None
@@ -121,9 +137,21 @@ def teardowns(project: Project, cls: Place) -> dict[str, tuple[str, int]]:
         for name in facts.methods if facts is not None else ():
             if is_teardown(name):
                 at = project.function_named(place.path, f"{place.name}.{name}")
-                if at is not None:
+                function = project.function(place.path, at) if at is not None else None
+                if at is not None and function is not None and not _ends_one_of_many(function):
                     found.setdefault(name, (place.path, at))
     return found
+
+
+def _ends_one_of_many(function: Function) -> bool:
+    """Whether it is told by an argument whom it ends: `disconnect(sid)`."""
+    return any(
+        not p.default
+        and not p.name.startswith("*")
+        and words(p.name)[-1:]
+        and words(p.name)[-1] in FRESH_WORDS
+        for p in function.params[1:]
+    )
 
 
 def is_teardown(name: str) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass, field
 
-from leakaudit.facts.closers import closes_each, narrow
+from leakaudit.facts.closers import closes_each, name_of, narrow, passes_by
 from leakaudit.facts.effects import Effect, Effects
 from leakaudit.facts.expressions import short_text
 
@@ -114,7 +114,7 @@ class Paths:
         if isinstance(node, ast.Raise):
             known = self._cause if node.exc is None else None
             cause = known or Exit("raise", node.lineno, short_text(node))
-            self._raise(0 if self._collecting() else state, cause)
+            self._raise(0 if self._collecting() else state, cause, _raised(node))
             return 0
         return state
 
@@ -247,14 +247,15 @@ class Paths:
         self._finals -= 1
         return state
 
-    def _raise(self, state: int, risk: Exit) -> None:
-        """Send an exception up to the first handler, through every `finally` on its way."""
+    def _raise(self, state: int, risk: Exit, name: str = "") -> None:
+        """Send an exception, of that class if it is known, up to its handler, through every `finally` on its way."""
         outer = self._guards
         for index in range(len(outer) - 1, -1, -1):
             guard = outer[index]
-            if guard.catches:
+            if guard.catches and not passes_by(name, guard.node):
                 guard.raised |= state
-                guard.risk = guard.risk or risk
+                if state & OPEN:
+                    guard.risk = guard.risk or risk
                 return
             if guard.final:
                 self._guards = outer[:index]
@@ -282,6 +283,12 @@ class Paths:
         for state in states:
             total |= state
         return total
+
+
+def _raised(node: ast.Raise) -> str:
+    """The last part of the name of the class that a statement raises, "" if that can't be told."""
+    exc = node.exc
+    return name_of(exc) if isinstance(exc, ast.Call) else ""
 
 
 def _certainly_open(state: int) -> bool:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from leakaudit.facts import cleanup, inherited, keys
 from leakaudit.facts.answers import Answer, words
+from leakaudit.facts.callers import Callers
 from leakaudit.facts.cleanup import Cleanup
 from leakaudit.facts.context import Contexts
 from leakaudit.facts.custom import Tables
 from leakaudit.facts.lifetime import Lifetimes
-from leakaudit.facts.linked import Caller, Place, Seen, Subject
+from leakaudit.facts.linked import Place, Seen, Subject
 from leakaudit.facts.model import Abandoned, Call, Class, FileFacts, Flag, Function, Op
 from leakaudit.facts.modules import Modules
 
@@ -290,10 +292,10 @@ class Project:
 
     def _names_of(self, places: Iterable[Place]) -> set[str]:
         """The names by which something may mean one of the containers: their own, and all that are given on import."""
-        return {place.name.rpartition(":")[2].rpartition(".")[2] for place in places} | self._renamed
+        return {place.name.rpartition(":")[2].rpartition(".")[2] for place in places} | self.renamed
 
     @cached_property
-    def _renamed(self) -> set[str]:
+    def renamed(self) -> set[str]:
         """The names that are given on import: `import a as b`."""
         imports = (item for facts in self.files.values() for item in facts.imports.items())
         return {name for name, dotted in imports if dotted.rpartition(".")[2] != name}
@@ -421,47 +423,9 @@ class Project:
     # -- calls ------------------------------------------------------------------------------------------------------
 
     @cached_property
-    def callers(self) -> dict[tuple[str, int], list[Caller]]:
-        """(file, function) -> who calls it or passes it along."""
-        found: dict[tuple[str, int], list[Caller]] = {}
-        for path, facts in self.files.items():
-            levels = [(i, f.calls, f.refs, f.loop_calls) for i, f in enumerate(facts.functions)]
-            levels.append((-1, facts.module_calls, facts.module_refs, ()))
-            called, local = self._called(path, facts)
-            for index, calls, refs, looped in levels:
-                for name in calls:
-                    target = called.get(name) or (self.callee(name, path, index) if name in local else None)
-                    if target is not None:
-                        found.setdefault(target, []).append(Caller(path, index, looped=name in looped))
-                for name in refs:
-                    target = called.get(name) or (self.callee(name, path, index) if name in local else None)
-                    if target is not None and name not in calls and not self.is_class(name, path):
-                        found.setdefault(target, []).append(Caller(path, index, passed=True))
-        return found
-
-    def _called(self, path: str, facts: FileFacts) -> tuple[dict[str, tuple[str, int]], set[str]]:
-        """The functions that a file calls or passes along, by the name there; and the locals, which mean something
-        else in every function, that may be some."""
-        nested = {f.name for f in facts.functions if f.parent >= 0}
-        called: dict[str, tuple[str, int]] = {}
-        local = set()
-        for name in facts.called_names().union(facts.module_calls, facts.module_refs):
-            last = name.rpartition(".")[2].rpartition(":")[2]
-            if name.startswith("l:"):
-                if last in nested:
-                    local.add(name)
-            elif last in self._callable_names and not name.startswith(("b:", "?:")):
-                target = self.callee(name, path, -1)
-                if target is not None:
-                    called[name] = target
-        return called, local
-
-    @cached_property
-    def _callable_names(self) -> set[str]:
-        """The last parts of what may be called: functions, classes, and all that gets a name of its own on import."""
-        names = {place.name.rpartition(".")[2] for place in self._classes}
-        names.update(qualname.rpartition(".")[2] for _, qualname in self._functions)
-        return names | self._renamed
+    def callers(self) -> Callers:
+        """Who calls a function or passes it along."""
+        return Callers(self)
 
     def is_class(self, name: str, path: str) -> bool:
         """Tell whether an owner-style name means a class of the project."""
@@ -512,19 +476,15 @@ class Project:
         place = self.class_named(kind, path) if kind and attributes else None
         return self._method_of(place, attributes) if place is not None else None
 
+    def is_named(self, function: str) -> bool:
+        """Tell whether anything calls a function of that name, passes it along or stores it as a bound method."""
+        return self.callers.mentions(function) or function in self._stored_names
+
     @cached_property
-    def named_functions(self) -> set[str]:
-        """The last parts of everything that is called, passed along or stored as a bound method, anywhere."""
-        names: set[str] = set()
-        stored: set[str] = set()
-        for facts in self.files.values():
-            names |= facts.called_names().union(facts.module_calls, facts.module_refs)
-            stored.update(tags for _, tags, _, _ in facts.stored)
+    def _stored_names(self) -> set[str]:
+        stored = {tags for facts in self.files.values() for _, tags, _, _ in facts.stored}
         bound = (t for tags in stored for t in tags.split("|") if t.startswith(("bound:", "attr:")))
-        return {
-            *(name.rpartition(".")[2].rpartition(":")[2] for name in names),
-            *(tag.rpartition(".")[2] for tag in bound),
-        }
+        return {tag.rpartition(".")[2] for tag in bound}
 
     @cached_property
     def handed_to_removers(self) -> dict[tuple[str, str], str]:
@@ -538,7 +498,29 @@ class Project:
                         for tag in argument.split("|")[:2]:
                             if tag.startswith("attr:self."):
                                 found[path, tag.removeprefix("attr:self.")] = name
+                for attribute in self._emptied(path, call):
+                    found[path, attribute] = name
         return found
+
+    def _emptied(self, path: str, call: Call) -> Iterator[str]:
+        """The attributes that a call hands to a parameter which the callee takes entries out of."""
+        given = [*enumerate(call.args), *call.keywords]
+        given = [
+            (at, tag.rpartition(".")[2])
+            for at, tags in given
+            for tag in tags.split("|")[:2]
+            if tag.startswith("attr:self.")
+        ]
+        target = self.callee(call.callee, path, call.func) if given else None
+        function = self.function(*target) if target is not None else None
+        if function is None or not function.empties:
+            return
+        names = [p.name for p in function.params if not p.name.startswith("*")]
+        names = names[1:] if function.cls and function.kind != "static" else names
+        for at, attribute in given:
+            name = names[at] if isinstance(at, int) and at < len(names) else at
+            if name in function.empties:
+                yield attribute
 
     @cached_property
     def ended_attributes(self) -> set[str]:
@@ -581,9 +563,5 @@ class Project:
 
 def _asked_first(subject: Subject, seen: Seen) -> bool:
     """Whether something goes into a list only when it is not in there yet."""
-    names = (f" in {subject.name}", f" in self.{subject.name}", f" in cls.{subject.name}")
-    return any(
-        (guard.startswith("not ") and guard.endswith(names))
-        or guard.endswith(tuple(f" not{n}" for n in names))
-        for guard in seen.event.guards
-    )
+    asked = re.compile(rf"(^not .*| not) in (\w+\.)*{re.escape(subject.name)}$")
+    return any(asked.search(guard) for guard in seen.event.guards)

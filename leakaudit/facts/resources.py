@@ -71,6 +71,11 @@ MAKERS: dict[str, tuple[str, int]] = {
     "redis.asyncio.Redis": ("client", 2),
     "redis.asyncio.from_url": ("client", 2),
     "redis.asyncio.ConnectionPool": ("pool", 2),
+    "docker.from_env": ("client", 2),
+    "docker.DockerClient": ("client", 2),
+    "docker.APIClient": ("client", 2),
+    "docker.client.DockerClient": ("client", 2),
+    "docker.client.APIClient": ("client", 2),
     "elasticsearch.Elasticsearch": ("client", 2),
     "elasticsearch.AsyncElasticsearch": ("client", 3),
     "kafka.KafkaProducer": ("client", 3),
@@ -194,6 +199,10 @@ READS = frozenset(
     "read_until run run_until_complete submit map list_jobs count exists ping info has_table tables keys".split()
 )
 
+#: Makers of sessions whose replies are read whole before they are returned, and the methods that return such a reply.
+SESSIONS = frozenset(("Session", "session"))
+REPLIES = frozenset("request get post put patch delete head options send".split())
+
 #: Calls that do not raise in practice, so that nothing needs protecting from them.
 HARMLESS = frozenset(
     "len isinstance issubclass hasattr id type print str repr bool list tuple dict set frozenset time monotonic perf_counter "
@@ -202,6 +211,10 @@ HARMLESS = frozenset(
     "encode Event Lock RLock Condition Queue deque defaultdict OrderedDict partial namedtuple cast super "
     "escape compile basename dirname exists isfile isdir umask ctime strftime localtime gmtime now utcnow urlparse quote unquote pack "
     "suppress nullcontext Path sleep arange zeros ones array linspace "
+    "__init__ socket makefile new_event_loop getvalue mount get_extra_info unpack unpack_from calcsize fstat create_default_context iscoroutinefunction "
+    "isgeneratorfunction isawaitable isfunction ismethod isclass isatty "
     "geteuid getegid getuid getgid getpid gettempdir cpu_count copy_context "
     "min max abs range zip enumerate sorted reversed iter getattr setattr is_set set_name gettimeout Thread copy".split()
 )
+#: Questions and settings, by their names: these do not raise in practice, either.
+SAYING = re.compile(r"_*((is|has|can|should|set)_|v?(log|print|warn)(_|$))")

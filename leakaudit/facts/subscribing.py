@@ -10,7 +10,7 @@ from leakaudit.facts.answers import words
 FORGETTING = re.compile(
     r"^(on_commit|add_(job|timeout|future|task|argument|route|url_rule|middleware|command|subparser|parser|executor_job|node|edge|resource|view|api_route|signal_handler|reader|writer|"
     r"background_task|cleanup|extension|option|field|column|callback_from_signal|child|children|system_message|server|periodic_task|hassio_\w+)|"
-    r"call_\w+|\w*done_callback|add_callbacks|add_next_tick_callback|registerAs|set_\w*(result|exception|value|state|attribute|timer|timeout|interval|name|level|defaults?|text|debug)|spawn_callback|add_event_loop_\w+|"
+    r"\w*threadsafe\w*|call_\w+|\w*done_callback|add_callbacks|add_next_tick_callback|registerAs|set_\w*(result|exception|value|state|attribute|timer|timeout|interval|name|level|defaults?|text|debug)|spawn_callback|add_event_loop_\w+|"
     r"install_\w+|bind_\w+|observe_\w*|append|appendleft|insert|put|put_nowait|setdefault|add|extend|then|finalize|receiver|connect|on_off|addCallbacks?|addErrback|addBoth|addCleanup|"
     r"attach_function|watch_function|run_\w+|add_to_\w+|set_defaults|bind)$"
 )
@@ -18,9 +18,15 @@ UNDO = frozenset(
     "remove un unregister deregister unsubscribe off discard detach disconnect dispose cancel clear delete del reset pop unlisten unwatch unbind unhook "
     "unobserve stop close release drop unlink".split()
 )
+#: Ends of the registry itself: too late for a callable that served one call.
+_ENDINGS = frozenset("close stop release cancel dispose".split())
 _PLAIN_UNDO = frozenset(
     "unregister deregister unsubscribe off detach disconnect dispose unlisten unwatch unhook unobserve".split()
 )
+#: Registries of the standard library that have no way to take a callable out again.
+FINAL = ("register_after_fork", "register_at_fork", "addaudithook")
+#: Methods that wait for what a callback tells.
+WAITS = frozenset("wait result get join acquire recv".split())
 #: Finalizers have a rule of their own.
 ELSEWHERE = frozenset({"x:atexit.register", "x:weakref.finalize"})
 #: `app.on_shutdown.append(f)`: putting into a list of another object registers when the list is named so.
@@ -36,7 +42,7 @@ LASTING = frozenset(
 SLOT = re.compile(r"^(register|set|add|install)(_\w+)?$")
 EVENTS = re.compile(r"listener|subscriber|observer|watcher")
 ONCE = re.compile(
-    r"^(not )?(self\.)?\w*(registered|installed|initialized|initialised|subscribed|connected|started|setup_done|_done|hooked)\w*$|^hasattr\(|^not .* in "
+    r"^(not )?(self\.)?\w*(registered|installed|initialized|initialised|subscribed|connected|started|setup_done|_done|hooked)\w*$|^not hasattr\(|^not .* in "
 )
 CONSTRUCTORS = frozenset({"__init__", "__new__", "__post_init__", "__attrs_post_init__"})
 #: Receivers that run what they are given once.
@@ -44,6 +50,12 @@ LOOPS = frozenset("loop io_loop ioloop _loop event_loop future fut deferred d re
 _VERBS = frozenset(
     "add register on subscribe listen watch observe hook attach install set connect bind async".split()
 )
+
+
+def takes_out(name: str, pinned: bool) -> bool:
+    """Tell whether a method of the registry takes callables out again; its own end does for those of an instance."""
+    first = [word for word in words(name) if word != "async"][:1]
+    return bool({*first} & (UNDO if pinned else UNDO - _ENDINGS))
 
 
 def undoes(name: str, verb: str) -> bool:

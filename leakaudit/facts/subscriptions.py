@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -15,63 +14,28 @@ from leakaudit.facts.registrations import registers
 from leakaudit.facts.subscribing import (
     CONSTRUCTORS,
     ELSEWHERE,
-    EVENTS,
+    FINAL,
     FORGETTING,
     HOOKS,
     LASTING,
     LOOPS,
-    ONCE,
     PUTS,
-    SLOT,
-    UNDO,
+    WAITS,
+    takes_out,
     undoes,
 )
+from leakaudit.facts.subscription import Subscription, last
 
 if TYPE_CHECKING:
     from leakaudit.facts.project import Project
 
 
-@dataclass(frozen=True, slots=True)
-class Subscription:
-    """`call` in function `function` registers a callable. `pins` is the class whose instance it keeps, or None.
-
-    `source` answers how the registry relates to the instance: global, passed-in, lasting (by its name), argument (of the
-    method), short, own, self, unknown. `undone` is yes or no.
-    """
-
-    path: str
-    call: Call
-    function: Function
-    owner: Place | None
-    what: str
-    pins: Place | None
-    source: Answer
-    registry: Subject | None
-    undone: Answer
-    captures: tuple[str, ...] = ()
-
-    @property
-    def verb(self) -> str:
-        """The bare name of the registering call."""
-        return _last(self.call.callee)
-
-    @property
-    def replaces(self) -> str:
-        """Why a later registration takes the place of this one, or ""."""
-        keyed = any(a.startswith(("const:", "global:", "attr:", "class:")) for a in self.call.args[:1])
-        if self.verb.startswith("set_"):
-            return f"`{self.verb}` replaces the one before"
-        if keyed and SLOT.match(self.verb) and not EVENTS.search(self.verb):
-            return f"`{self.verb}` keeps one for each name"
-        return ""
-
-    @property
-    def once(self) -> str:
-        """Why it is registered or called no more than once, or ""."""
-        if re.search(r"(^|_)(once|shutdown|stop|exit|quit|close)(_|$)", self.verb):
-            return f"`{self.verb}` is called once, at the end"
-        guard = next((g for g in self.call.guards if ONCE.search(g)), "")
-        return f"guarded by `{guard}`" if guard else ""
+#: What calls back once, and forgets what it called.
+_FUTURES = frozenset({"future", "fut", "deferred", "promise"})
+#: Calls that give the same object to all who ask.
+_GLOBAL = re.compile(
+    r"^call:([\w.]*\.)?(instance|get_instance|get_(default|global|current)_\w+|get_\w*(registry|manager|bus|hub|dispatcher))$"
+)
 
 
 def subscriptions(project: Project) -> tuple[Subscription, ...]:
@@ -98,7 +62,7 @@ class Subscriptions:
                         yield found
 
     def _keeps(self, call: Call) -> bool:
-        name = _last(call.callee)
+        name = last(call.callee)
         receiver = call.callee.replace(":", ".").split(".")[-2:-1]
         said = self._project.tables.registers(call.callee)
         if said is not None:
@@ -113,24 +77,41 @@ class Subscriptions:
             registers(call.callee, self._project.tables)
             and not FORGETTING.match(name)
             and not LOOPS & set(receiver)
+            and not (receiver and set(words(receiver[0])[-1:]) & _FUTURES)
         )
 
     def _subscription(self, path: str, call: Call, function: Function) -> Subscription | None:
         owner = self._owner(path, function)
         given: list[tuple[int | str, str]] = [*enumerate(call.args), *call.keywords]
         for position, argument in given:
-            tag = argument.partition("|")[0]
+            tag = argument.removeprefix("call:partial|").partition("|")[0]
             what, pins, captures = self._callable(path, call, tag, owner)
             if what:
                 registry, opaque = self._registry(path, call, position)
                 if not opaque:
                     return None
                 source = self._source(path, call, function, owner)
-                undone = self._undone(path, call, owner, what, registry)
+                undone = self._undone(path, call, owner, what, registry, pins is not None)
                 return Subscription(
-                    path, call, function, owner, what, pins, source, registry, undone, captures
+                    path,
+                    call,
+                    function,
+                    owner,
+                    what,
+                    pins,
+                    source,
+                    registry,
+                    undone,
+                    captures,
+                    tuple(self._waits(path, function)),
                 )
         return None
+
+    def _waits(self, path: str, function: Function) -> Iterator[str]:
+        current: Function | None = function
+        while current is not None:
+            yield from (name for name in current.calls if last(name) in WAITS)
+            current = self._project.function(path, current.parent)
 
     def _owner(self, path: str, function: Function) -> Place | None:
         """The class whose method the call stands in, also through nested functions."""
@@ -173,7 +154,12 @@ class Subscriptions:
         text = rest.rpartition(".")[0]
         if call.receiver[:1] == ("self",):
             return Answer("self", "the instance registers with itself", path, call.line)
-        if scope == "x" and len(call.args) > 1 and call.args[0].startswith(("param:", "local:")):
+        made = call.receiver[0] if call.receiver else ""
+        if _GLOBAL.search(made):
+            return Answer(
+                "global", f"`{made.partition(':')[2]}` gives what the whole process shares", path, call.line
+            )
+        if scope == "x" and len(call.args) > 1 and _is_object(call.args[0]):
             name = call.args[0].split(":")[1].partition("|")[0]
             return self._parameter(path, call, function, name)  # `event.listen(target, "close", f)`
         if scope == "x" and self._project.callee(call.callee, path, call.func) is None:
@@ -250,7 +236,7 @@ class Subscriptions:
     # -- is it taken out again --------------------------------------------------------------------------------------
 
     def _undone(
-        self, path: str, call: Call, owner: Place | None, what: str, registry: Subject | None
+        self, path: str, call: Call, owner: Place | None, what: str, registry: Subject | None, pinned: bool
     ) -> Answer:
         if registry is not None and (
             registry.container.weak or self._project.cleanup(registry).grade == "bound"
@@ -261,15 +247,17 @@ class Subscriptions:
                 registry.path,
                 registry.container.line,
             )
-        verb, receiver = _last(call.callee), call.callee.rpartition(".")[0]
+        verb, receiver = last(call.callee), call.callee.rpartition(".")[0]
+        if verb in FINAL:
+            return Answer("no", f"nothing can take `{what}` out again", path, call.line)
         for function in self._functions(path, owner, call):
             for name in (*function.calls, *function.refs):
-                if undoes(_last(name), verb) or self._project.tables.undoes(name, call.callee):
-                    return Answer("yes", f"`{function.name}` calls `{_last(name)}`", path, function.line)
-                if receiver and name.rpartition(".")[0] == receiver and set(words(_last(name))[:2]) & UNDO:
+                if undoes(last(name), verb) or self._project.tables.undoes(name, call.callee):
+                    return Answer("yes", f"`{function.name}` calls `{last(name)}`", path, function.line)
+                if receiver and name.rpartition(".")[0] == receiver and takes_out(last(name), pinned):
                     return Answer(
                         "yes",
-                        f"`{function.name}` calls `{_last(name)}` of what it is registered with",
+                        f"`{function.name}` calls `{last(name)}` of what it is registered with",
                         path,
                         function.line,
                     )
@@ -288,5 +276,7 @@ class Subscriptions:
             yield from (f for f in self._project.files[base.path].functions if f.qualname.startswith(prefix))
 
 
-def _last(callee: str) -> str:
-    return callee.replace(":", ".").rpartition(".")[2]
+def _is_object(argument: str) -> bool:
+    """A variable that is no plain text or number, as far as its annotation tells."""
+    kind, _, rest = argument.partition("|")[0].partition(":")
+    return kind == "local" or (kind == "param" and rest.partition(":")[2] not in ("str", "bytes", "int"))

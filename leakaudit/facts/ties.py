@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from leakaudit.facts.endings import ENDS, Endings
 from leakaudit.facts.linked import Place
-from leakaudit.facts.links import Link, is_own_method
+from leakaudit.facts.links import Link, is_own_method, is_per_event
 from leakaudit.facts.model import Function
 
 if TYPE_CHECKING:
@@ -116,13 +116,15 @@ class Ties:
                 continue
             name = self._peer(path, owner, func, cls)
             ends = self._endings.of(Place(path, cls))
-            if name and ends and not self._endings.is_cleared(Place(path, cls), name):
-                cues = (
-                    ("both sides keep each other", 1),
-                    (f"`{ends[0]}` ends it, but does not part them", 1),
-                )
+            per_event = is_per_event(self._project, Place(path, cls))
+            if name and (ends or per_event) and not self._endings.is_cleared(Place(path, cls), name):
+                cues = [("both sides keep each other", 1)]
+                if ends:
+                    cues.append((f"`{ends[0]}` ends it, but does not part them", 1))
+                if per_event or (ends and ends[0].replace("_", "").lower() == "connectionlost"):
+                    cues.append(("one is made for each connection or request", 1 if ends else 2))
                 reason = f"`{name}` refers back to its `{cls.rpartition('.')[2]}`"
-                yield Link(path, cls, name, "pair", line, 1, func, reason, cues)
+                yield Link(path, cls, name, "pair", line, 1, func, reason, tuple(cues))
 
     def _peer(self, path: str, owner: str, func: int, cls: str) -> str:
         """The attribute of the instance that is given a reference to the instance, or ""."""

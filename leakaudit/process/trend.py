@@ -129,7 +129,7 @@ def classify(points: Points, floor: float = FLOOR_BYTES, *, exact: bool = False)
             return Trend(Shape.STEADY_GROWTH, speed, "rises throughout, and evenly", len(points), span)
         each = span / (len(points) - 1) if len(points) > 1 else 0.0
         needs = each * (enough - len(points)) if each else None
-        reason = f"{len(points)} samples, {enough} are needed"
+        reason = f"{len(points)} sample{'s' * (len(points) != 1)}, {enough} are needed"
         return Trend(Shape.INCONCLUSIVE, Rate(0.0, 0.0, 0.0), reason, len(points), span, needs)
     seen = look(points, floor, per_cell)
     shape, reason, needs = grown(seen) or level(seen)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from leakaudit.report.style import Style, cells, printable, span, wrap
+from leakaudit.report.style import Style, cells, printable, printable_path, span, wrap
 
 if TYPE_CHECKING:
     from leakaudit.findings import Finding, Location
@@ -34,7 +34,7 @@ def snippet(finding: Finding, view: View) -> list[str]:
     lines = [f"{'':{gutter}} {bar}"]
     for path, group in groupby(shown, key=lambda mark: mark.location.path):
         if path != finding.location.path:
-            lines.append(f"{'':{gutter}} {style.paint(':::', 'blue', 'bold')} {printable(path)}")
+            lines.append(f"{'':{gutter}} {style.paint(':::', 'blue', 'bold')} {printable_path(path)}")
         lines += _file(list(group), gutter, view)
     if len(marks) > len(shown):
         lines.append(f"{'':{gutter}} {bar} ... and {len(marks) - len(shown)} more places")

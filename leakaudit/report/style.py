@@ -33,6 +33,11 @@ def printable(text: str) -> str:
     return _UNSAFE.sub("\N{REPLACEMENT CHARACTER}", text.replace("\t", " " * _TAB))
 
 
+def printable_path(path: str) -> str:
+    """Make a path safe for a terminal; in a path a line feed is one more character that could drive it."""
+    return printable(path).replace("\n", "\N{REPLACEMENT CHARACTER}")
+
+
 def relative(path: str) -> str:
     """Write a path from the current folder if it lies below it, as people would."""
     here = os.getcwd().replace(os.sep, "/") + "/"  # noqa: PTH109

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from leakaudit.findings import Confidence, Evidence, Finding
 from leakaudit.findings.order import by_place
 from leakaudit.report.snippet import snippet
-from leakaudit.report.style import Style, printable, wrap
+from leakaudit.report.style import Style, printable, printable_path, wrap
 from leakaudit.report.units import count, seconds
 
 if TYPE_CHECKING:
@@ -28,8 +28,9 @@ def lines(report: Report, view: View) -> Iterator[str]:
     yield from error_lines(report, view)
     if not view.brief:
         yield from note_lines(report.notes, view)
-        if view.statistics:
-            yield from _statistics(shown)
+    if view.statistics:
+        yield from _statistics(shown)
+    if not view.brief:
         if shown:
             yield f"what a rule means and how to mend it: leakaudit explain {shown[0].rule}"
         yield from wrap(summary(report), view.width)
@@ -39,7 +40,7 @@ def finding_lines(finding: Finding, view: View) -> Iterator[str]:
     """Yield one finding: place and rule, message, drawing, reasons, notes and help."""
     style = Style(view.color)
     place = finding.location
-    head = style.paint(f"{printable(place.path)}:{place.line}:{place.column}", "bold")
+    head = style.paint(f"{printable_path(place.path)}:{place.line}:{place.column}", "bold")
     level = style.paint(f"[{finding.confidence.value}]", LEVEL_COLOR[finding.confidence], "bold")
     yield f"{head} {style.paint(finding.rule, 'bold')} {finding.name} {level}"
     yield from (style.paint(line, "bold") for line in wrap(finding.message, view.width, "  "))
@@ -56,7 +57,7 @@ def error_lines(report: Report, view: View) -> Iterator[str]:
     style = Style(view.color)
     for error in report.errors:
         place = error.path if error.line is None else f"{error.path}:{error.line}"
-        yield f"{printable(place)}: {style.paint('could not be read', 'yellow')}: {printable(error.reason)}"
+        yield f"{printable_path(place)}: {style.paint('could not be read', 'yellow')}: {printable(error.reason)}"
     if report.errors:
         yield ""
 

@@ -1005,6 +1005,7 @@ class Agent:
         self.credit_ms, self.searched, self.why_partial = 0.0, False, ""
         self.said: dict[str, str] = {}
         self.child: dict[str, Any] = {}
+        self.running: list[Any] = []
         self.cloning: dict[str, Any] | None = None
         self.cloner: Any = None
         self.pid = posix.getpid()
@@ -1235,12 +1236,17 @@ class Agent:
             if self.cloning is None:
                 self.cloning = run_file(f"{self.directory}/cloner.py")
                 self.cloner = self.cloning["Cloner"]()
+            # A copy forgets the other threads, and with them what the functions that run there hold.
+            mine = _thread.get_ident()
+            self.running = [frame for thread, frame in sys._current_frames().items() if thread != mine]
             pid, took_ms = self.cloner.clone(self)
             if pid == 0:
                 self.cloning["be_child"](self, self.cloner, began)
         except BaseException:
             self.child = {}
             raise
+        finally:
+            self.running = []
         self.child.update(pid=pid, t=began, fork_ms=took_ms, alive=False)
 
     def watch_child(self) -> None:
@@ -1256,7 +1262,7 @@ class Agent:
         self.child["alive"] = self.child["alive"] or exists(f"{self.directory}/census-{name}.alive")
         age = now - self.child["t"]
         # The copy of a process with many threads may wait for a lock that nobody holds any more.
-        if not self.child["alive"] and age > CHILD_ALIVE_S:
+        if not self.child["alive"] and age > CHILD_ALIVE_S and not self.computes():
             self.kill_child(keep=True)
             if self.child["tries"] < CHILD_TRIES:
                 self.fork()
@@ -1265,6 +1271,14 @@ class Agent:
             return
         self.kill_child()
         self.write(record="census", id=name, t=now, fork_ms=0.0, done=False)
+
+    def computes(self) -> bool:
+        """Tell whether the child is not waiting for anything but a processor."""
+        try:
+            with open(f"/proc/{self.child['pid']}/stat", "rb") as file:
+                return file.read().rpartition(b") ")[2][:1] == b"R"
+        except OSError:  # no /proc in this root
+            return False
 
     def kill_child(self, keep: bool = False) -> None:
         """End the child and reap it."""
@@ -1329,6 +1343,7 @@ def forget(known: frozenset[str]) -> None:
         mine = {
             "_imp",
             "_collections",
+            "_contextvars",
             "gc",
             "__future__",
             "itertools",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from itertools import accumulate, pairwise
 
 Point = tuple[float, int]
 
@@ -18,7 +19,8 @@ PARTS = 4
 TAIL = 0.15  # of the samples, at the end, have too little future to show that they stay
 TOOTH = 0.3  # of the range: a fall as deep as that ends a tooth
 STEP = 0.8  # of the whole gain in one rise is a step
-TIRED = 0.25  # of the earlier half's gain: less than this in the later half is a warm-up
+TIRED = 1 / 3  # of the earlier half's gain: less than this in the later half is a warm-up
+TEETH = 6  # troughs, each above the one before: chance puts so many in order once in 720 times
 
 
 class Course(Enum):
@@ -74,7 +76,7 @@ def _judge(
     if len(points) < LEAST_SAMPLES:
         return (
             Course.UNCLEAR,
-            f"{len(points)} samples, {LEAST_SAMPLES} are needed",
+            f"{len(points)} sample{'s' * (len(points) != 1)}, {LEAST_SAMPLES} are needed",
             _more(points, LEAST_SAMPLES),
         )
     values = [count for _, count in points]
@@ -85,16 +87,26 @@ def _judge(
     kept = _kept(values)
     water = low_water(values)[:kept]
     rises = [i for i in range(1, kept) if water[i] > water[i - 1]]
-    return _rising(points[:kept], water, rises, marks) if rises else _waves(values)
+    if not rises:
+        return _waves(values)
+    found = _rising(points[:kept], water, rises, marks)
+    return _outgrown(found, values, water, points[kept - 1][0] - points[0][0])
 
 
 def _kept(values: Sequence[int]) -> int:
     """Return how many samples have enough future to show that they stay."""
-    deep = TOOTH * (max(values) - min(values))
-    troughs = [i for i in range(1, len(values)) if values[i - 1] - values[i] > deep]
-    if len(troughs) >= 2:  # in a sawtooth, the tooth that has begun proves nothing
+    troughs = _troughs(values)
+    longest = max((end - start for start, end in pairwise((0, *troughs))), default=0)
+    # In a sawtooth, the tooth that has begun proves nothing, unless it outlasts all others.
+    if len(troughs) >= 2 and len(values) - troughs[-1] <= 2 * longest:
         return max(LEAST_SAMPLES, troughs[-1] + 1)
     return len(values) if values == sorted(values) else max(LEAST_SAMPLES, round(len(values) * (1 - TAIL)))
+
+
+def _troughs(values: Sequence[int]) -> list[int]:
+    """Return the places right after the deep falls."""
+    deep = TOOTH * (max(values) - min(values))
+    return [i for i in range(1, len(values)) if values[i - 1] - values[i] > deep]
 
 
 def _within(values: Sequence[int], limit: int) -> tuple[Course, str, None]:
@@ -130,7 +142,27 @@ def _rising(
     doubt = _doubt(times, water, rises)
     if doubt:
         return Course.UNCLEAR, doubt, max(span, LEAST_RISES * max(gaps))
+    if quiet > 2 * max(gaps):
+        return Course.UNCLEAR, f"it did not rise in the last {quiet:.0f} s", span
     return Course.GROWS, f"its low-water mark rose {_times(len(rises))} and never fell", None
+
+
+def _outgrown(
+    found: tuple[Course, str, float | None], values: Sequence[int], water: Sequence[int], span: float
+) -> tuple[Course, str, float | None]:
+    """Doubt a growth that is less than what the series fell by: part of a wave rises, too.
+
+    What it gained before it fell for the first time may be a warm-up.
+    """
+    troughs = _troughs(values)
+    gain = water[-1] - water[min([*troughs, 0][0], len(water) - 1)]
+    fall = max(peak - value for peak, value in zip(accumulate(values, max), values, strict=True))
+    lows = [values[i] for i in troughs]
+    in_order = len(lows) >= TEETH and all(earlier < later for earlier, later in pairwise(lows))
+    if found[0] is not Course.GROWS or gain >= fall or in_order:
+        return found
+    reason = f"it rose by {gain}, but fell by {fall} in between"
+    return Course.UNCLEAR, reason, span * fall / max(gain, 1) - span
 
 
 def _stopped(level: int, quiet: float, marks: Sequence[int]) -> tuple[Course, str, None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ class Session:
         self._heard = heard
         self._path = path
         self._lock = threading.Lock()
+        #: Why the file ends before what was seen does; empty where it does not.
+        self.broken = ""
         try:
             self._file = path.open("x", encoding="utf-8") if path is not None else None
         except FileExistsError:
@@ -49,8 +52,13 @@ class Session:
         """Write one record into the file, if there is one, and do not hold it in memory; any thread may call it."""
         with self._lock:
             if self._file is not None and not self._file.closed:
-                self._file.write(json.dumps(record, allow_nan=False, separators=(",", ":")) + "\n")
-                self._file.flush()
+                try:
+                    self._file.write(json.dumps(record, allow_nan=False, separators=(",", ":")) + "\n")
+                    self._file.flush()
+                except OSError as error:  # a full disk, as a rule: what is seen can still be told
+                    self.broken = f"{self._path} could not be written to its end: {error.strerror}"
+                    self.records.append({"record": "note", "text": self.broken})
+                    self._close()
 
     def of(self, kind: str) -> Iterator[Record]:
         """Yield the records of one kind."""
@@ -62,8 +70,13 @@ class Session:
 
     def close(self) -> None:
         """Close the file."""
+        with self._lock:
+            self._close()
+
+    def _close(self) -> None:
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # what was left over by a write that failed fails again
+                self._file.close()
 
     def discard(self) -> None:
         """Close the file and take it away: there is nothing in it that could be told."""

@@ -29,7 +29,7 @@ from leakaudit.scan.rule import Rule
 from leakaudit.scan.run import Basis, run_rules
 from leakaudit.scan.selection import select_rules
 from leakaudit.scan.versions import findings_version
-from leakaudit.source import SourceFile, discover
+from leakaudit.source import Discovery, SourceFile, discover
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -105,8 +105,8 @@ def examine(
     given = [os.fspath(path) for path in paths]
     rules = select_rules(options.loaded or load_rules(options.rules_dirs), options.select, options.ignore)
     found = discover(given, options.exclude, options.force_exclude, options.root)
-    if not found.files and not found.errors and not found.nothing_asked:
-        raise UsageError(f"no Python files under {', '.join(given)}", "name a folder or file that holds some")
+    if not found.files and not found.errors:
+        _refuse_nothing(given, found, options)
     focus = focus_on(found.files) if found.files and not (found.walked or options.alone) else None
     basis = Basis(rules, Demotion(given, options.root), options.confidence, options.tables)
     with without_collections(), _open_cache(options) as cache:
@@ -119,6 +119,19 @@ def examine(
     errors = (*found.errors, *done.report.errors)
     report = replace(done.report, errors=errors, seconds=time.perf_counter() - started)
     return replace(done, report=report, nothing_asked=found.nothing_asked)
+
+
+def _refuse_nothing(given: Sequence[str], found: Discovery, options: ScanOptions) -> None:
+    """Raise UsageError, as nothing to scan is not a clean scan; but a hook passes whatever was changed."""
+    if found.walked:
+        less = ", or exclude less" if options.exclude else ""
+        raise UsageError(
+            f"no Python files under {', '.join(given)}", f"name a folder or file that holds some{less}"
+        )
+    if not options.force_exclude:
+        raise UsageError(
+            f"{', '.join(found.ignored)}: not Python source", "name .py files; a hook adds --force-exclude"
+        )
 
 
 def again(before: Scan, facts: Mapping[str, FileFacts], sources: Mapping[str, SourceFile]) -> Scan:

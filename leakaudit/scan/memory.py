@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from leakaudit.scan.cache import Cache
@@ -41,10 +42,11 @@ class Memory:
         """Remember this scan; `outcome` None where it is not to be trusted again."""
         if self.cache is None:
             return
-        blob = self.before.outcome if outcome is self._decoded else encode(outcome) if outcome else b""
-        record = ScanRecord(tuple(files), self.version, blob, dict(known))
-        if record != self.before:
-            self.cache.keep_scan(self.key, record)
+        with suppress(UnicodeEncodeError):  # a file's name may be no text
+            blob = self.before.outcome if outcome is self._decoded else encode(outcome) if outcome else b""
+            record = ScanRecord(tuple(files), self.version, blob, dict(known))
+            if record != self.before:
+                self.cache.keep_scan(self.key, record)
 
 
 def memory_key(*parts: object) -> str:

@@ -8,7 +8,7 @@ _TEST_FOLDERS = frozenset({"test", "tests", "testing", "unittests", "integration
 _FIXTURE_FOLDERS = frozenset({"fixtures", "testdata", "test_data", "test-data", "__snapshots__"})
 _GENERATED_NAME = re.compile(r"(_pb2|_pb2_grpc|_grpc|\.generated|_generated)\.py$")
 _GENERATED_MARK = re.compile(
-    r"@generated\b|\b(?:auto-?)?generated (?:by|from|using|automatically)\b|\bdo not (?:edit|modify)\b",
+    r"@generated\b|\b(?:auto-?)?generated (?:by|from|using|automatically)\b|\bis an? (?:auto-?)?generated file\b|\bdo not (?:edit|modify)\b",
     re.IGNORECASE,
 )
 #: A generator signs in the first lines; further down the words are ordinary prose.

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from leakaudit.findings.report import FileError
 
 SUFFIXES = (".py", ".pyw")
+#: Why a pipe, a socket or a device is not read: that might never end.
+NO_FILE = "not a regular file"
 #: Never the audited project's own code.
 _SKIPPED = frozenset(
     {
@@ -63,6 +65,8 @@ def discover(
                 search.add_folder(path)
         elif not os.path.exists(path):  # noqa: PTH110
             search.add_error(path, "no such file or folder")
+        elif not os.path.isfile(path):  # noqa: PTH113
+            search.add_error(path, NO_FILE)
         elif (force_exclude and search.excludes(path)) or not is_python(path):
             ignored.append(path)
         else:
@@ -102,8 +106,8 @@ class _Search:
         self.files.setdefault(os.path.realpath(path), path)
 
     def add_error(self, path: str, reason: str) -> None:
-        reason = "link to nowhere" if os.path.islink(path) else reason  # noqa: PTH114
-        self.errors.append(FileError(path, reason))
+        lost = os.path.islink(path) and not os.path.exists(path)  # noqa: PTH110, PTH114
+        self.errors.append(FileError(path, "link to nowhere" if lost else reason))
 
     def add_folder(self, path: str) -> None:
         """Walk a folder. Below a real folder every path is real, so one realpath call serves all its files."""
@@ -115,10 +119,10 @@ class _Search:
 
     def add_links(self) -> None:
         for link in self.links:
-            if os.path.exists(link):  # noqa: PTH110
+            if os.path.isfile(link):  # noqa: PTH113
                 self.add_file(link)
             else:
-                self.add_error(link, "link to nowhere")
+                self.add_error(link, NO_FILE)
 
     def excludes(self, path: str, folder: bool = False) -> bool:
         return self.matches is not None and self.matches(self._relative(path) + "/" * folder)
@@ -144,8 +148,10 @@ class _Search:
                 if not _is_skipped(entry) and not self._matches(f"{relative}{path}/"):
                     yield from self._walk(folder, f"{path}/", relative)
             elif entry.name.endswith(SUFFIXES) and not self._matches(relative + path):
-                if not entry.is_symlink():
+                if entry.is_file(follow_symlinks=False):
                     yield path
+                elif not entry.is_symlink():
+                    self.add_error(_tidy(entry.path), NO_FILE)
                 elif (
                     not entry.name.startswith(".#") and not entry.is_dir()
                 ):  # Emacs locks are links to nowhere

@@ -8,10 +8,12 @@ from typing import Any, ClassVar
 
 from leakaudit.facts.expressions import access_path
 from leakaudit.facts.frame import Frame, RawEvent
-from leakaudit.facts.model import Class
+from leakaudit.facts.model import Class, Use
 
 #: Tests that are kept of those around an event, the innermost.
 _GUARDS = 4
+#: One for all tests that are negated here: making a node takes as long as visiting three.
+NOT = ast.Not()
 _EXITS = frozenset((ast.Return, ast.Raise, ast.Continue, ast.Break))
 Handler = Callable[[Any, Any], None]
 
@@ -62,6 +64,7 @@ class Walker:
                     handler(self, part)
 
     def visit_BinOp(self, node: ast.BinOp) -> None:
+        self._read((node.left, node.right))
         self.visit(node.left)
         self.visit(node.right)
 
@@ -72,9 +75,24 @@ class Walker:
         self.visit(node.operand)
 
     def visit_List(self, node: ast.List | ast.Tuple | ast.Set) -> None:
+        self._read(node.elts)
         self._visit_all(node.elts)
 
     visit_Tuple = visit_Set = visit_List
+
+    def visit_Dict(self, node: ast.Dict) -> None:
+        self._read(node.values)
+        self._visit_all(key for key in node.keys if key is not None)
+        self._visit_all(node.values)
+
+    def _read(self, nodes: Iterable[Any]) -> None:
+        """Note names that become part of something else: whoever has that reads them."""
+        for node in nodes:
+            if node.__class__ is ast.Name or node.__class__ is ast.Attribute:
+                path = access_path(node)
+                if path:
+                    self.frame.ref_names.add(path)
+                    self.use(node, Use.PASS)
 
     def _visit_all(self, nodes: Iterable[Any]) -> None:
         table = self._table
@@ -94,7 +112,7 @@ class Walker:
             if handler is not None:
                 handler(self, statement)
             if kind is ast.If and not statement.orelse and statement.body[-1].__class__ in _EXITS:
-                self._guard(ast.UnaryOp(ast.Not(), statement.test))
+                self._guard(ast.UnaryOp(NOT, statement.test))
                 if not guards and self.frame.kind == "function":
                     self.frame.exits += (statement.test,)
         self.guards = guards
@@ -129,9 +147,11 @@ class Walker:
     ) -> None:
         if path:
             frame = self.frame
-            frame.events.append(
-                RawEvent(path, op, method, node, frame.index, key, value, self.guards, self.flags | flags)
-            )
+            paths = frame.several.get(path, (path,)) if frame.several else (path,)
+            for each in paths:
+                frame.events.append(
+                    RawEvent(each, op, method, node, frame.index, key, value, self.guards, self.flags | flags)
+                )
 
     def use(self, node: ast.AST, mask: int) -> None:
         path = access_path(node)

@@ -71,10 +71,11 @@ class Bindings(Expressions):
         self.expression(node.value, self._usage_of(node.target))
         self.assign(node.target, node.value, node)
 
-    def _usage_of(self, target: ast.AST) -> str:
-        if isinstance(target, ast.Name):
+    def _usage_of(self, target: Any) -> str:
+        kind = target.__class__
+        if kind is ast.Name:
             return f"name:{target.id}"
-        if isinstance(target, (ast.Attribute, ast.Subscript)):
+        if kind is ast.Attribute or kind is ast.Subscript:
             return f"store:{access_path(target)}"
         return "unpack"
 
@@ -123,7 +124,9 @@ class Bindings(Expressions):
         frame = self.frame
         path = access_path(value)
         if path and name not in frame.aliases and path != name and not is_copy(value):
-            frame.aliases[name] = path
+            made = any(isinstance(d, (ast.List, ast.Dict, ast.Set)) for d in frame.definitions.get(name, ()))
+            if not (made and path.endswith("[]")):  # else it is one of its own in another branch
+                frame.aliases[name] = path
         if isinstance(value, ast.Attribute) and value.attr in _CHANGING and frame.kind == "function":
             frame.bound_methods[name] = value
         if is_container(value):

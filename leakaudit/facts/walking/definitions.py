@@ -23,11 +23,12 @@ class Definitions(Flow):
         decorators = self._decorators(node)
         outer.bound.add(name)
         outer.functions[name] = len(self.functions)
-        methods = self._defaults(node.args)
+        arguments = node.args
+        methods = self._defaults(arguments) if arguments.defaults or arguments.kw_defaults else {}
         kind = _function_kind(name, decorators)
         frame = self._function_frame(node, _qualname(outer, name), kind, decorators)
         if outer.kind == "class":
-            self._bind_self(frame, node.args, kind, name)
+            self._bind_self(frame, arguments, kind, name)
         if methods:
             frame.bound_methods.update(methods)
         guards, self.guards = self.guards, ()

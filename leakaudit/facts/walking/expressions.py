@@ -30,6 +30,7 @@ _HELPERS = _HEAP_GROWTH | {"heappop", "setattr", "delattr"}
 _FORGETTING = frozenset(
     "isinstance issubclass hasattr callable len type id repr str int float bool hash print min max sum abs any all".split()
 )
+_FOREVER = Flag.FOREVER
 _REMEMBERED = INTERESTING_CALLS | MAKER_NAMES | POOL_NAMES | PROVING | {"cls", "partial", "writelines"}
 
 
@@ -85,8 +86,9 @@ class Expressions(Walker):
         for side in sides:
             if side.__class__ is ast.Call:
                 self._compared_call(side, node)
-        self.usage = ""
+        before, self.usage = self.usage, ""
         self._visit_all(sides)
+        self.usage = before
 
     def _compared_call(self, call: Any, node: ast.Compare) -> None:
         func = call.func
@@ -97,22 +99,23 @@ class Expressions(Walker):
             self.event(access_path(func.value), Op.MEASURE, func.attr, node)
 
     def visit_Call(self, node: ast.Call) -> None:
-        func = node.func
+        func: Any = node.func
         frame = self.frame
         usage = self.usage
-        if isinstance(func, ast.Attribute):
+        kind = func.__class__
+        if kind is ast.Attribute:
             name = func.attr
             if name in _METHODS:
                 self._method_call(node, func)
             value = func.value
-            if isinstance(value, ast.Name):
+            if value.__class__ is ast.Name:
                 text = f"{value.id}.{name}"
                 if frame.nested:
                     frame.loads.add(value.id)
             else:
                 text = dotted(func)
                 self.expression(value, "receiver")
-        elif isinstance(func, ast.Name):
+        elif kind is ast.Name:
             name = text = func.id
             if frame.nested:
                 frame.loads.add(name)
@@ -126,7 +129,7 @@ class Expressions(Walker):
             self.expression(func, "call")
         if text:
             frame.call_names.add(text)
-            if self.flags & Flag.FOREVER:
+            if self.flags & _FOREVER:
                 frame.loop_names |= {text}
         arguments: list[Any] = node.args
         if node.keywords:
@@ -191,7 +194,8 @@ class Expressions(Walker):
         elif attr in CLEAR_METHODS:
             self.event(path, Op.CLEAR, attr, node)
         elif attr in SHRINK_METHODS:
-            self.event(path, Op.SHRINK, attr, node, arguments[0] if arguments else None)
+            keyed = arguments and attr != "popitem"  # what that is given says from which end
+            self.event(path, Op.SHRINK, attr, node, arguments[0] if keyed else None)
         elif attr in QUEUE_TAKE and not arguments:
             self.event(path, Op.SHRINK, attr, node)
         if attr in _READ_METHODS and path:
@@ -205,6 +209,8 @@ class Expressions(Walker):
             self.event(access_path(arguments[0]), Op.SHRINK, name, node)
         elif name in ("setattr", "delattr") and len(arguments) > 1 and isinstance(arguments[1], ast.Constant):
             base = access_path(arguments[0])
+            if base and len(arguments) > 2:
+                self.frame.stores.append((f"{base}.{arguments[1].value!s}", arguments[2], node))
             self.event(f"{base}.{arguments[1].value!s}" if base else "", Op.REBIND, name, node)
 
 
@@ -214,6 +220,7 @@ def _is_remembered(name: str) -> bool:
     return (
         name in _REMEMBERED
         or name.startswith("register_")
+        or name.endswith("_open")
         or name.lstrip("_")[:1].isupper()
         or WRAPPER.match(name) is not None
     )

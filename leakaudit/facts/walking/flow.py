@@ -5,15 +5,22 @@ from __future__ import annotations
 import ast
 import re
 
+from leakaudit.facts.answers import words
 from leakaudit.facts.expressions import access_path, short_text
 from leakaudit.facts.frame import RawRaise
 from leakaudit.facts.model import Flag, Use
+from leakaudit.facts.walking.base import NOT
 from leakaudit.facts.walking.bindings import Bindings
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _NAMED = frozenset((ast.Name, ast.Attribute))
 _RUNNING = re.compile(
     r"(^|[^a-z])(running|is_running|alive|active|stop|stopped|stopping|shutdown|closed|closing|done|finished|connected|exit|quit|terminate|keep_\w+|is_set|should_\w+|_?run)([^a-z]|$)"
+)
+#: Words in the names of what an `async for` comes to the end of.
+_THERE = frozenset(
+    "cursor row rows result results record records execute query fetch find select scan page pages paginator items files entries walk list "
+    "glob scandir content body lines bytes".split()
 )
 
 
@@ -29,7 +36,7 @@ class Flow(Bindings):
         self.under(Flag.COND, node.body)
         self.guards = guards
         if node.orelse:
-            self._guard(ast.UnaryOp(ast.Not(), node.test))
+            self._guard(ast.UnaryOp(NOT, node.test))
             self.under(Flag.COND, node.orelse)
             self.guards = guards
 
@@ -50,23 +57,27 @@ class Flow(Bindings):
         self._guard(node.test)
         self.under(Flag.LOOP | (Flag.FOREVER if forever else 0), node.body)
         self.guards = guards
-        self.block(node.orelse)
+        if node.orelse:
+            self.block(node.orelse)
 
     def visit_For(self, node: ast.For | ast.AsyncFor) -> None:
         self.use(_iterated(node.iter), Use.ITER)
-        self.visit(node.iter)
+        self.expression(node.iter, "iter")
         self._bind_loop(node.target, node.iter)
         self.under(Flag.LOOP, node.body)
-        self.block(node.orelse)
+        if node.orelse:
+            self.block(node.orelse)
 
     def visit_AsyncFor(self, node: ast.AsyncFor) -> None:
-        before, self.flags = self.flags, self.flags | Flag.FOREVER
+        before = self.flags
+        if not _comes_to_an_end(node.iter):
+            self.flags |= Flag.FOREVER
         self.visit_For(node)
         self.flags = before
 
     def visit_comprehension(self, node: ast.comprehension) -> None:
         self.use(_iterated(node.iter), Use.ITER)
-        self.visit(node.iter)
+        self.expression(node.iter, "iter")
         self._bind_loop(node.target, node.iter)
         for test in node.ifs:
             self.visit(test)
@@ -82,6 +93,10 @@ class Flow(Bindings):
     visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _comprehension
 
     def _bind_loop(self, target: ast.AST, iterated: ast.AST) -> None:
+        if isinstance(target, ast.Name) and isinstance(iterated, (ast.List, ast.Tuple)):
+            paths = tuple(filter(None, map(access_path, iterated.elts)))
+            if paths:
+                self.frame.several = {**self.frame.several, target.id: paths}
         path = access_path(_iterated(iterated))
         names = [target] if isinstance(target, ast.Name) else getattr(target, "elts", [])
         for position, name in enumerate(names):
@@ -104,8 +119,10 @@ class Flow(Bindings):
                 self.frame.bound.add(handler.name)
                 self.frame.caught |= {handler.name}
             self.under(Flag.EXCEPT, handler.body)
-        self.block(node.orelse)
-        self.under(Flag.FINALLY, node.finalbody)
+        if node.orelse:
+            self.block(node.orelse)
+        if node.finalbody:
+            self.under(Flag.FINALLY, node.finalbody)
 
     visit_TryStar = visit_Try
 
@@ -165,6 +182,12 @@ def _runs_on(node: ast.While) -> bool:
     if _RUNNING.search(short_text(node.test)):
         return True
     return _sleeps(node)
+
+
+def _comes_to_an_end(iterated: ast.expr) -> bool:
+    """Whether an `async for` runs over what there is, such as the rows of a cursor, and not over what is still to come."""
+    func = iterated.func if isinstance(iterated, ast.Call) else iterated
+    return bool(_THERE & set(words(access_path(func).rpartition(".")[2])))
 
 
 def _sleeps(node: ast.While) -> bool:

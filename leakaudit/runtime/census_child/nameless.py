@@ -59,7 +59,11 @@ class Growth:
             add_counts(gained, item.pop("types"))
             explained |= item.pop("inside") | item.pop("seeds")
         result["named"] = [item for item in result["named"] if "path" in item]
-        told = describe(anonymous(self.before["lengths"], explained)[: 2 * TOLD], explained, most, self.paths)
+        # What the census itself made may lie where something else lay before.
+        theirs = {
+            number: was for number, was in self.before["lengths"].items() if number in result["lengths"]
+        }
+        told = describe(anonymous(theirs, explained)[: 2 * TOLD], explained, most, self.paths)
         for item in told:
             add_counts(gained, item["types"])
         result["unexplained"] = topmost(told)[:TOLD]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import gc
-from types import FunctionType, MethodType, ModuleType
+from types import FrameType, FunctionType, MethodType, ModuleType
 
 from .clock import PATH_SHARE, Clock
+from .frames import frame_of, holder, qualname
 from .library import library
 from .retained import BORROWED
 from .roots import Roots
@@ -13,22 +14,22 @@ from .survey import of_program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Any
 
 
 class Paths:
     """Retaining paths, from a module or a running coroutine down to an object."""
 
-    def __init__(self, objgraph: Any, clock: Clock) -> None:
+    def __init__(self, objgraph: Any, clock: Clock, running: Iterable[FrameType] = ()) -> None:
         self.objgraph, self.clock = objgraph, clock
-        self.roots = Roots(clock)
+        self.roots = Roots(clock, running)
 
     def to(self, obj: Any) -> list[dict[str, str]]:
         """Return the steps to an object; empty if no path was found in the time that is left."""
         try:
             chain = self.roots.chain(obj) or self._chain(obj, is_instance, 3)
-            return list(steps(chain))
+            return list(shortened(list(steps(chain))))
         except Exception:  # out of time, or an object with odd ideas of attributes
             return []
 
@@ -75,6 +76,18 @@ def steps(chain: list[Any]) -> Iterable[dict[str, str]]:
             i += 1
 
 
+def shortened(told: list[dict[str, str]]) -> Iterator[dict[str, str]]:
+    """Yield the steps of a path, those told once that follow themselves as in a linked list."""
+    start = 0
+    while start < len(told):
+        end = start + 1
+        while end < len(told) and told[end]["text"] == told[start]["text"]:
+            end += 1
+        times = f" ({end - start} times)" if end - start > 1 else ""
+        yield {**told[start], "text": told[start]["text"] + times}
+        start = end
+
+
 def parameter(function: Any, default: Any) -> str:
     """Return the parameter whose default an object is."""
     code = function.__code__
@@ -86,8 +99,11 @@ def root(obj: Any) -> dict[str, str]:
     """Return the first step."""
     if isinstance(obj, ModuleType):
         return {"text": f"module {obj.__name__}", "module": obj.__name__, "owner": "", "name": ""}
-    if type(obj) is library["Coroutine"]:
-        return {"text": f"coroutine {obj.__qualname__}", "module": "", "owner": obj.__qualname__, "name": ""}
+    if type(obj) is FrameType:
+        return {"text": f"running {qualname(obj)}", "module": "", "owner": qualname(obj), "name": ""}
+    if holder(type(obj)):
+        text = f"{type(obj).__name__} {obj.__qualname__}"
+        return {"text": text, "module": "", "owner": obj.__qualname__, "name": ""}
     return {"text": "running code", "module": "", "owner": "", "name": ""}
 
 
@@ -98,13 +114,9 @@ def step(source: Any, name: str) -> dict[str, str]:
     if isinstance(source, ModuleType):
         return {"text": f"{source.__name__}.{name}", "module": source.__name__, "owner": "", "name": name}
     owner = source if isinstance(source, type) else type(source)
-    if type(source) in (FunctionType, MethodType, library["Coroutine"]):
-        return {
-            "text": f"{source.__qualname__}: {name}",
-            "module": "",
-            "owner": source.__qualname__,
-            "name": name,
-        }
+    if type(source) in (FunctionType, MethodType, FrameType) or holder(type(source)):
+        function = qualname(source) if type(source) is FrameType else source.__qualname__
+        return {"text": f"{function}: {name}", "module": "", "owner": function, "name": name}
     module = owner.__module__ if type(owner.__module__) is str else ""
     return {
         "text": f"{owner.__qualname__}.{name}",
@@ -132,9 +144,9 @@ def label(source: Any, target: Any) -> str:
     if kind is FunctionType:
         cells = zip(source.__code__.co_freevars, source.__closure__ or ())
         return next((name for name, cell in cells if cell is target), "(function)")
-    if kind is library["Coroutine"]:
-        frame = source.cr_frame
-        return name_in(frame.f_locals, target) if frame is not None else "(coroutine)"
+    if kind is FrameType or holder(kind):
+        frame = source if kind is FrameType else frame_of(source)
+        return name_in(frame.f_locals, target) if frame is not None else f"({kind.__name__})"
     if library["container"](kind) is dict:
         return "[...]"
     if library["container"](kind) is not None:

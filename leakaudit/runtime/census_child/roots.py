@@ -10,6 +10,7 @@ import gc
 import sys
 from types import CodeType, FrameType, FunctionType, ModuleType
 
+from .frames import holder
 from .library import library
 from .survey import of_program
 
@@ -27,18 +28,19 @@ SHARE = 0.8  # of the time: the walk ends here
 class Roots:
     """Which object the walk came from, for each that it reached; breadth first, so paths are the shortest."""
 
-    def __init__(self, clock: Clock) -> None:
-        self.clock = clock
+    def __init__(self, clock: Clock, running: Iterable[FrameType] = ()) -> None:
+        self.clock, self.running = clock, running
         self.came_from: dict[int, Any] = {}
         self.walked = False
 
     def chain(self, obj: Any) -> list[Any]:
-        """Return the objects from a module or suspended coroutine to an object; empty if none leads there."""
+        """Return the objects from a module or from code with local variables to an object; empty if none leads there."""
         if not self.walked:
             self.walked = True
             self._walk([module for module in list(sys.modules.values()) if is_root(module)])
-            running = [item for item in gc.get_objects() if type(item) is library["Coroutine"]]
-            self._walk([item for item in running if id(item) not in self.came_from])
+            self._walk([frame for frame in self.running if of_program(frame.f_globals.get("__name__"))])
+            suspended = [item for item in gc.get_objects() if holder(type(item))]
+            self._walk([item for item in suspended if id(item) not in self.came_from])
         found: list[Any] = [obj]
         while id(found[-1]) in self.came_from:
             before = self.came_from[id(found[-1])]
@@ -73,6 +75,8 @@ class Roots:
 
 def followed(obj: Any) -> Iterable[Any]:
     """Return what an object refers to; what functions merely use is left out."""
+    if type(obj) is FrameType:
+        return list(obj.f_locals.values())
     if type(obj) is not FunctionType:
         return library["referents"](obj)  # type: ignore[no-any-return]
     names = id(obj.__globals__)

@@ -8,8 +8,12 @@ classes, functions, instances, suspended coroutines, and containers that have a 
 from __future__ import annotations
 
 import gc
+from _contextvars import Context, ContextVar
+from itertools import compress, islice, repeat
+from operator import is_
 from types import FrameType, GetSetDescriptorType, MemberDescriptorType, ModuleType
 
+from .frames import SUSPENDED, frame_of, qualname
 from .library import library
 
 TYPE_CHECKING = False
@@ -35,8 +39,9 @@ class Survey:
         self.kept: dict[str, list[Any]] = {name: [] for name in wanted}
         self.plain: dict[int, bool] = {}
         self.mine = {id(library), id(self.rows), id(self.kept), id(self.plain)}
-        self.of_kind = {library["Function"]: function_names, library["Coroutine"]: frame_names}
+        self.of_kind = {library["Function"]: function_names, library["Coroutine"]: suspended_names}
         self.cache = library["cache_type"]()
+        self.contexts: list[Context] = []
 
     def take(self, objects: Iterable[Any]) -> None:
         """Look at the owners among some objects."""
@@ -47,10 +52,13 @@ class Survey:
             names = self.of_kind.get(kind) or self._reader(obj, kind)
             if names is None:
                 continue
-            limit = owner_limit(obj) if names is instance_names else None
-            for owner, name, value in names(obj):
-                if id(type(value)) not in library["ATOMS"] and id(value) not in self.mine:
-                    self._add(f"{owner}:{name}", value, limit, 0)
+            self.note(names(obj), owner_limit(obj) if names is instance_names else None)
+
+    def note(self, named: Iterable[tuple[str, str, Any]], limit: int | None = None) -> None:
+        """Add what is a container among (owner, name, value)."""
+        for owner, name, value in named:
+            if id(type(value)) not in library["ATOMS"] and id(value) not in self.mine:
+                self._add(f"{owner}:{name}", value, limit, 0)
 
     def _reader(self, obj: Any, kind: Any) -> Any:
         """Return what yields an object's named values, None where it has none."""
@@ -58,6 +66,8 @@ class Survey:
             return module_names
         if library["is_class"](obj):
             return class_names
+        if id(kind) in SUSPENDED:
+            return suspended_names
         owned = bool(kind.__flags__ & HEAP_TYPE) and of_program(kind.__module__)
         self.plain[id(kind)] = not owned
         return instance_names if owned else None
@@ -66,6 +76,7 @@ class Survey:
         base = library["container"](type(value))
         if base is None:
             if self.cache is None or type(value) is not self.cache:
+                self.note_threads(key, value)
                 return
             size, limit = self.cache.cache_info(value)[3], self.cache.cache_info(value)[2]
         elif base is tuple and depth == 0:
@@ -84,6 +95,18 @@ class Survey:
             kept.append(value)
         if depth < DEPTH and size and base is not None:
             self._add_inner(key, value, base, depth)
+
+    def note_threads(self, key: str, value: Any) -> None:
+        """Add what a `threading.local` has in each thread, or a context variable in each context."""
+        if type(value) is ContextVar:
+            values = {id(found): found for found in (context.get(value) for context in self.contexts)}
+            for found in values.values():
+                if type(found) is not ContextVar:
+                    self._add(key, found, None, 0)
+        elif library["inherits"](type(value), library["_thread"]._local):
+            owner, _, name = key.rpartition(":")
+            for names in library["thread_names"](value):
+                self.note((owner, f"{name}.{inner}", found) for inner, found in list(names.items()))
 
     def _add_inner(self, key: str, value: Any, base: Any, depth: int) -> None:
         container = library["container"]
@@ -153,12 +176,17 @@ def function_names(function: Any) -> Iterator[tuple[str, str, Any]]:
                 yield owner, name, value
 
 
-def frame_names(coroutine: Any) -> Iterator[tuple[str, str, Any]]:
-    """Yield (owner, name, value) of a suspended coroutine's local variables."""
-    frame: FrameType | None = coroutine.cr_frame
-    if frame is None or not of_program(frame.f_globals.get("__name__")):
+def suspended_names(obj: Any) -> Iterator[tuple[str, str, Any]]:
+    """Yield (owner, name, value) of the local variables of a suspended coroutine or generator."""
+    frame = frame_of(obj)
+    return iter(()) if frame is None else frame_names(frame, obj.__qualname__)
+
+
+def frame_names(frame: FrameType, function: str = "") -> Iterator[tuple[str, str, Any]]:
+    """Yield (owner, name, value) of the local variables of a function that runs or is suspended."""
+    if not of_program(frame.f_globals.get("__name__")):
         return
-    owner = f"{frame.f_globals['__name__']}:{coroutine.__qualname__}"
+    owner = f"{frame.f_globals['__name__']}:{function or qualname(frame)}"
     for name, value in list(frame.f_locals.items()):
         yield owner, name, value
 
@@ -204,11 +232,16 @@ def namespace(obj: Any) -> Any:
 def may_hold(value: Any) -> bool:
     """Tell whether a value is a container, or a cache around a function."""
     kind = type(value)
-    return library["container"](kind) is not None or kind.__name__ == "_lru_cache_wrapper"
+    return library["container"](kind) is not None or kind.__name__ in ("_lru_cache_wrapper", "_local")
 
 
-def survey(objects: Iterable[Any], wanted: Collection[str] = ()) -> Survey:
-    """Look at all objects that the collector knows and at what they name."""
+def survey(
+    objects: Iterable[Any], others: Iterable[tuple[str, str, Any]] = (), wanted: Collection[str] = ()
+) -> Survey:
+    """Look at all objects that the collector knows, at what they name, and at (owner, name, value) of others."""
     done = Survey(wanted)
+    objects = list(objects)
+    done.contexts = list(islice(compress(objects, map(is_, map(type, objects), repeat(Context))), MOST_KEPT))
     done.take(objects)
+    done.note(others)
     return done

@@ -10,15 +10,18 @@ import time
 
 from .allocator import allocator, large
 from .clock import LARGE_SHARE, Clock
+from .frames import stacks
 from .library import library
 from .named_growth import grown_names
 from .nameless import Growth, lengths
 from .paths import Paths
 from .retained import MOST_PARTS, borrow, deep, long_name, measure
 from .survey import survey
+from .unlisted import unlisted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import FrameType
     from typing import Any
 
     from leakaudit.runtime.agent import Agent
@@ -31,8 +34,9 @@ def take(agent: Agent, forked: float) -> None:
     command: dict[str, Any] = agent.child["command"]
     library.update(agent.namespace)
     prepare(agent)
+    running = stacks(agent.running)
     if command["light"]:
-        take_counts(agent, forked)
+        take_counts(agent, forked, running)
         return
     result: dict[str, Any] = {"record": "census-result", "id": command["id"], "t": forked}
     result["live"] = allocator(agent.directory)
@@ -45,7 +49,9 @@ def take(agent: Agent, forked: float) -> None:
     result["list_ms"] = (time.monotonic() - begun) * 1e3
     if "before" in command:
         result["large"] = large(objects, clock, LARGE_SHARE)
+    others = unlisted(objects, running)
     objgraph, asizeof = count_heap(agent, objects, result)
+    result.update(named_rows(objects, others))
     del objects
     named = {probe.id: list(library["values"](probe, agent.finder)) for probe in agent.probes}
     named = {number: found for number, found in named.items() if any(map(is_container, found))}
@@ -56,8 +62,9 @@ def take(agent: Agent, forked: float) -> None:
         before = load(f"{agent.directory}/{command['before']}")
         growing = [number for number in command["grew"] if number in named]
         grown = grown_names(result["names"], before["names"], command.get("rising"))
-        again = survey(gc.get_objects(), grown)
-        growth = Growth(named, sizes, before, growing, paths=Paths(objgraph, clock), survey=again)
+        again = survey(gc.get_objects(), others, grown)
+        paths = Paths(objgraph, clock, running)
+        growth = Growth(named, sizes, before, growing, paths=paths, survey=again)
         explained = growth.explain(holdings, result)
         del holdings  # or the paths would lead to it
         growth.tell(result, explained, command["most"])
@@ -76,24 +83,24 @@ def count_heap(agent: Agent, objects: list[Any], result: dict[str, Any]) -> tupl
     types[ours] = types.get(ours, 0) - sum(len(probe.refs) for probe in agent.probes)
     find_holders(agent, objects)
     result.update(objects=len(objects), types=types, counts=counts(agent), lengths=lengths(objects))
-    result.update(named(objects))
     return objgraph, asizeof
 
 
-def named(objects: list[Any]) -> dict[str, Any]:
+def named_rows(objects: list[Any], others: list[tuple[str, str, Any]]) -> dict[str, Any]:
     """Return what the containers that have a name hold, and how long it took to see to it."""
     begun = time.process_time()
-    rows = survey(objects).rows
+    rows = survey(objects, others).rows
     return {"names": rows, "names_s": time.process_time() - begun}
 
 
-def take_counts(agent: Agent, forked: float) -> None:
+def take_counts(agent: Agent, forked: float, running: list[FrameType]) -> None:
     """Only find all holders, and count."""
     gc.unfreeze()
     objects = gc.get_objects()
     find_holders(agent, objects)
     name = agent.child["command"]["id"]
-    result = {"record": "count", "id": name, "t": forked, "counts": counts(agent), **named(objects)}
+    result = {"record": "count", "id": name, "t": forked, "counts": counts(agent)}
+    result.update(named_rows(objects, unlisted(objects, running)))
     save(f"{agent.directory}/census-{name}.json", result)
 
 
@@ -128,7 +135,7 @@ def prepare(agent: Agent) -> None:
     agent.ledger.slice_s = float("inf")
     gc.collect = lambda *_: 0  # objgraph collects; that would run finalizers
     sys.meta_path.insert(0, Blocker())
-    os.nice(19)
+    os.nice(10)  # on a machine that others keep busy, the lowest of all priorities never ends
     try:
         with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
             file.write("1000")

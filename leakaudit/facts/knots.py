@@ -1,0 +1,152 @@
+"""Objects that an assignment ties to themselves: `self.f = self.m`, `span.root = span`, `f.get = partial(wrap, f.get)`."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from leakaudit.facts.expressions import access_path, position
+from leakaudit.facts.frame import Frame, owner_of, scope_of
+from leakaudit.facts.model import Knot
+
+_DISPLAYS = (ast.Tuple, ast.List, ast.Set, ast.Dict)
+#: What is given to these is kept, but not held.
+_WEAK = frozenset(("ref", "proxy", "WeakMethod"))
+_LOCAL_HOPS = 2
+Found = tuple[str, str]
+Walked = tuple[Frame, ast.AST, tuple[str, ...], str]
+
+
+def knots(frames: Sequence[Frame], functions: Sequence[Walked], imports: dict[str, str]) -> Iterator[Knot]:
+    """Yield the stores whose value holds the object that it is stored on."""
+    inner = _Inner(functions)
+    for frame in frames:
+        if frame.kind != "function":
+            continue
+        for path, value, node in frame.stores:
+            if value.__class__ is ast.Constant:
+                continue
+            base, _, attribute = path.rpartition(".")
+            if not base or "[" in base or _unpacks(node, value) or not _is_object(frame, base):
+                continue
+            found = _Holding(frame, base, attribute, inner).of(value)
+            if found is not None:
+                owner = owner_of(frame, path, imports, hops=0)
+                yield Knot(owner, base, *found, *position(node)[:2], frame.index)
+
+
+def _unpacks(node: ast.AST, value: ast.AST) -> bool:
+    """`self.a, self.b = made()`: what is stored is a part of the value."""
+    return (
+        isinstance(node, ast.Assign)
+        and node.value is value
+        and any(isinstance(target, (ast.Tuple, ast.List)) for target in node.targets)
+    )
+
+
+def _is_object(frame: Frame, base: str) -> bool:
+    """An instance in a variable: no class, no module, nothing global."""
+    root = base.partition(".")[0]
+    scope = scope_of(frame, root)
+    return (
+        scope is not None
+        and scope.kind == "function"
+        and root != scope.cls_name
+        and root not in scope.classes
+    )
+
+
+def _entries(node: Any) -> list[ast.AST]:
+    """The values of a display; `{**self}` and `[*self]` copy entries and hold no `self`."""
+    if isinstance(node, ast.Dict):
+        return [value for key, value in zip(node.keys, node.values) if key is not None]
+    return list(node.elts)
+
+
+class _Inner:
+    """The nested functions and lambdas of a file, by their nodes and indices."""
+
+    def __init__(self, functions: Sequence[Walked]) -> None:
+        self._functions = functions
+        self._by_node: dict[ast.AST, Frame] = {}
+
+    def of_lambda(self, node: ast.Lambda) -> Frame:
+        if not self._by_node:
+            self._by_node = {entry[1]: entry[0] for entry in self._functions}
+        return self._by_node[node]
+
+    def of_index(self, index: int) -> Frame:
+        frame: Frame = self._functions[index][0]
+        return frame
+
+
+class _Holding:
+    """Tells how a value holds `base`, whose `attribute` it is stored in."""
+
+    def __init__(self, frame: Frame, base: str, attribute: str, inner: _Inner) -> None:
+        self._frame = frame
+        self._base = base
+        self._attribute = attribute
+        self._inner = inner
+
+    def of(self, node: ast.AST, hops: int = _LOCAL_HOPS) -> Found | None:
+        kind = node.__class__
+        if kind is ast.Name:
+            return self._name(node.id, hops)  # type: ignore[attr-defined]
+        if kind is ast.Attribute:
+            owned = access_path(node.value) == self._base  # type: ignore[attr-defined]
+            return ("method", node.attr) if owned else None  # type: ignore[attr-defined]
+        if kind is ast.Lambda:
+            frame = self._inner.of_lambda(node)  # type: ignore[arg-type]
+            return ("closure", "<lambda>") if self._base in frame.free else None
+        if kind is ast.Call:
+            return self._call(node, hops)  # type: ignore[arg-type]
+        if kind is ast.BoolOp:
+            return self._first(node.values, hops)  # type: ignore[attr-defined]
+        if kind is ast.IfExp:
+            return self._first((node.body, node.orelse), hops)  # type: ignore[attr-defined]
+        if kind in _DISPLAYS:
+            found = self._first(_entries(node), hops)
+            return ("container", found[0]) if found is not None else None
+        return None
+
+    def _first(self, nodes: Sequence[ast.AST], hops: int) -> Found | None:
+        return next((found for node in nodes if (found := self.of(node, hops)) is not None), None)
+
+    def _name(self, name: str, hops: int) -> Found | None:
+        if name == self._base:
+            return "itself", name
+        frame = self._frame
+        if name in frame.functions:
+            captured = self._base in self._inner.of_index(frame.functions[name]).free
+            return ("closure", name) if captured else None
+        known = frame.definitions.get(name, [])
+        if not hops or len(known) != 1 or name in frame.params or name in frame.loops or self._rebound():
+            return None
+        return self.of(known[0], hops - 1)
+
+    def _rebound(self) -> bool:
+        """`cause = error`, and then `error = Other()`: what the name meant before is another object."""
+        base, frame = self._base, self._frame
+        return len(frame.definitions.get(base, ())) + (base in frame.params) + (base in frame.loops) > 1
+
+    def _call(self, node: ast.Call, hops: int) -> Found | None:
+        func = node.func
+        name = func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "")
+        given: list[ast.AST] = [*node.args, *(keyword.value for keyword in node.keywords)]
+        if name in _WEAK:
+            found = self._first(given[1:], hops)
+            return ("callback", found[1]) if found is not None and found[0] != "itself" else None
+        if name == "partial":
+            found = self._first(given, hops)
+            return ("partial", found[1]) if found is not None else None
+        if isinstance(func, ast.Attribute) and access_path(func.value) == self._base:
+            return "made", func.attr
+        replaced = any(
+            isinstance(part, ast.Attribute)
+            and part.attr == self._attribute
+            and access_path(part.value) == self._base
+            for part in given
+        )
+        return ("wrapped", name) if replaced else None
