@@ -155,14 +155,16 @@ def evicted_sibling(project: Project, subject: Subject, key: str) -> Subject | N
 
 def paired_sibling(project: Project, subject: Subject, seen: Seen) -> Subject | None:
     """Return a container beside this one that gains the same key in the same function, and whose entries go one by one."""
-    if not seen.event.key or subject.scope not in "im":
+    key = seen.event.key
+    if not key or key in _ANY_KEY or subject.scope not in "im":
         return None
-    for other in project.gaining.get((subject.path, subject.scope, subject.cls, seen.event.key), ()):
+    for other in project.gaining.get((subject.path, subject.scope, subject.cls, key), ()):
         together = any(
-            s.event.func == seen.event.func and s.event.key == seen.event.key and not s.event.depth
+            s.event.func == seen.event.func and s.event.key == key and not s.event.depth
             for s in other.events(Op.GROW)
         )
-        if together and other is not subject and project.cleanup(other).grade == PAIRED:
+        waits = _WAITING & set(words(other.name))
+        if together and not waits and other is not subject and project.cleanup(other).grade == PAIRED:
             removals = project.cleanup(other).removals
             if any(s.event.op is Op.SHRINK and s.event.key and not s.event.depth for s in removals):
                 return other
