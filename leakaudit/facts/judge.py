@@ -159,7 +159,7 @@ def _weigh(project: Project, subject: Subject, site: Seen, lifetime: Answer, cle
         # a loop that works something off, inside of what is made for a while
         context = Answer("likely-event", context.reason, context.path, context.line)
     key = project.key_domain(subject, site)
-    beside = tuple(_sibling(project, subject, site, cleanup)) or tuple(
+    beside = tuple(_sibling(project, subject, site, key, cleanup)) or tuple(
         near_misses(project, subject, site, key, cleanup)
     )
     evidence = [
@@ -182,7 +182,9 @@ def _weight(cleanup: Cleanup, context: Answer) -> int:
     return CLEANUP[cleanup.grade]
 
 
-def _sibling(project: Project, subject: Subject, site: Seen, cleanup: Cleanup) -> Iterator[Evidence]:
+def _sibling(
+    project: Project, subject: Subject, site: Seen, key: Answer, cleanup: Cleanup
+) -> Iterator[Evidence]:
     if cleanup.grade not in (NONE, CLEAR_ONLY):
         return
     other = sibling(project, subject, site.event.key)
@@ -191,7 +193,8 @@ def _sibling(project: Project, subject: Subject, site: Seen, cleanup: Cleanup) -
         reason = f"the same key is taken out of `{name}`, but not out of `{subject.name}`"
     else:
         evicted = evicted_sibling(project, subject, site.event.key)
-        beside = evicted or paired_sibling(project, subject, site)
+        few = key.value in ("population", "likely-finite", "finite")
+        beside = evicted or (None if few else paired_sibling(project, subject, site))
         if beside is None:
             return
         name, other = beside.name, project.cleanup(beside).removals[0]
