@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from leakaudit.facts.cleanup import INNER, SAME_KEY, UNCALLED
 from leakaudit.facts.judge import Growth
+from leakaudit.facts.late_bound import LateBound, late_bound
 from leakaudit.facts.linked import Subject
 from leakaudit.facts.missed_removals import SKIPPED, SUCCESS_ONLY, UNANSWERED, WRONG_KEY
 from leakaudit.facts.own_registrations import Forgotten, forgotten
@@ -44,6 +45,8 @@ class CleanupMisses(ContainerRule):
     Flags a growing container whose entries are removed only by code that nothing calls, only when the same key is asked
     for again, with another key than they were stored under, only when nothing is cancelled or raises in between, on all ways
     out of a function but one, not when a wait for them times out, or whose entries are emptied while the keys stay.
+
+    Flags a callback, too, that is made in a loop and takes out whatever the loop's variable holds when it runs.
 
     Flags an object, too, that registers itself and is taken out by one method, but not by the one that ends it.
 
@@ -103,6 +106,27 @@ class CleanupMisses(ContainerRule):
         yield from super().suspects(project)
         for item in forgotten(project):
             yield self._registered(project, item)
+        for late in late_bound(project):
+            yield self._late(project, late)
+
+    def _late(self, project: Project, item: LateBound) -> Suspect:
+        added, removal = item.added, item.removal
+        owner = added.owner.partition(":")[2]
+        name = owner.rpartition(".")[2]
+        reason = f"by the time it runs, `{item.name}` is what the last turn of the loop made"
+        return Suspect(
+            location=Location(item.path, added.line, added.column, added.line, added.end_column or None),
+            symbol=f"{project.module_name(item.path)}.{owner}",
+            message=f"`{name}` is cleaned of the last `{item.name}` again and again, and keeps the others",
+            evidence=(
+                Evidence("cleanup", "late", reason, 4, Location(item.path, removal.line, removal.column)),
+            ),
+            related=(Related(Location(item.path, removal.line, removal.column), reason),),
+            help=(
+                f"hand over the bound method: `{name}.{removal.method}`; or bind the name: `lambda _, {item.name}={item.name}: ...`",
+            ),
+            cap=Confidence.MEDIUM,
+        )
 
     def _registered(self, project: Project, item: Forgotten) -> Suspect:
         call, ending = item.call, item.ending

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from leakaudit.facts import judge, keys
 from leakaudit.facts.answers import Answer
+from leakaudit.facts.instances import CONSTRUCTORS
 from leakaudit.facts.linked import Seen
-from leakaudit.facts.model import Op
+from leakaudit.facts.model import Event, Op
 from leakaudit.facts.project import Project
 from leakaudit.findings import Evidence, Location, Probe, ProbeKind
 from leakaudit.scan.rule import Rule, Suspect
@@ -18,7 +19,9 @@ _TABLES = {
     "gc.callbacks": "a callable that every collection runs",
     "linecache.cache": "the text of a file",
     "warnings.filters": "a filter that every warning is matched with",
+    "sys.path": "a folder that every import searches",
 }
+_CLOSES = frozenset("close aclose shutdown stop disconnect terminate dispose __exit__ __aexit__".split())
 _GONE = (Op.SHRINK, Op.CLEAR, Op.TRIM, Op.REBIND)
 
 
@@ -64,7 +67,7 @@ class InterpreterRegistryGrown(Rule):
 
     ## What we do not flag
 
-    Entries under a name that is the same each time; entries that the same file takes out; code that runs at import or at
+    Entries under a name that is the same each time; folders on `sys.path`, but those that an object adds for its own life; entries that the same file takes out; code that runs at import or at
     start-up.
 
     ## References
@@ -84,7 +87,8 @@ class InterpreterRegistryGrown(Rule):
             ]
             for event in events:
                 removed = any(e.owner == event.owner and e.op in _GONE for e in events)
-                if event.op == Op.GROW and event.func >= 0 and not removed:
+                own = event.owner != "x:sys.path" or _adds_its_own(project, path, event)
+                if event.op == Op.GROW and event.func >= 0 and not removed and own:
                     yield self._suspect(project, Seen(path, event))
 
     def _suspect(self, project: Project, seen: Seen) -> Suspect:
@@ -109,6 +113,15 @@ class InterpreterRegistryGrown(Rule):
             if (function := project.function(seen.path, event.func)) is not None
             else "",
         )
+
+
+def _adds_its_own(project: Project, path: str, event: Event) -> bool:
+    """Whether an object that can be closed adds a folder of its own when it is made: scripts add theirs once."""
+    function = project.function(path, event.func)
+    if function is None or function.name not in CONSTRUCTORS:
+        return False
+    methods = {f.name for f in project.files[path].functions if f.cls == function.cls}
+    return any(t.startswith("attr:self.") for t in event.value_origins) and bool(methods & _CLOSES)
 
 
 def _evidence(key: Answer, context: Answer) -> Iterator[Evidence]:

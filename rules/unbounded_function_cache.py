@@ -8,14 +8,25 @@ from leakaudit.facts import judge
 from leakaudit.facts.answers import Answer
 from leakaudit.facts.caches import Cached, cached_functions, called_with_method, domain, emptied, runs_once
 from leakaudit.facts.memoizers import Memoizer, by_text, memoizers, widest
-from leakaudit.facts.model import Call
+from leakaudit.facts.model import Call, Param
 from leakaudit.facts.project import Project
-from leakaudit.findings import Evidence, Finding, Fix, Location, Probe, ProbeKind, Related
+from leakaudit.findings import Confidence, Evidence, Finding, Fix, Location, Probe, ProbeKind, Related
 from leakaudit.scan.module import Module
 from leakaudit.scan.rule import Rule, Suspect
 
 _KEYS = {"fresh": 3, "text": 2, "likely-fresh": -1, "unknown": -1, "likely-finite": -3, "finite": -12}
 _CONTEXT = {"per-event": 2, "likely-event": 1, "start-up": -4, "import": -8, "addition": -2, "registrar": -2}
+
+
+#: Names of objects that come with an event and refer to much else.
+_OF_ONE_EVENT = frozenset("request response flow frame tb traceback websocket greenlet".split())
+_MANY = 16
+
+
+def _is_plain(parameter: Param) -> bool:
+    return any(
+        word in parameter.annotation for word in ("str", "int", "bytes", "tuple", "Tuple", "Type", "type")
+    )
 
 
 class UnboundedFunctionCache(Rule):
@@ -25,7 +36,7 @@ class UnboundedFunctionCache(Rule):
 
     Flags `functools.cache`, `lru_cache(maxsize=None)`, `cachetools.cached(cache={})` and home-made memoizing decorators on
     functions whose arguments are ids, paths, texts, callables or the like, or that are called with a bound method or a
-    closure.
+    closure. Flags a cache with a maximum, too, where an argument is a request or another large object of one event.
 
     ## Why it leaks
 
@@ -61,7 +72,7 @@ class UnboundedFunctionCache(Rule):
     ## What we do not flag
 
     Functions without arguments; arguments that are enums, literals, booleans, classes or named like one of a small set;
-    caches with a maximum; functions nested in others (their cache goes with them); functions that run at import or
+    caches with a maximum whose arguments are values; functions nested in others (their cache goes with them); functions that run at import or
     start-up.
 
     ## References
@@ -77,13 +88,39 @@ class UnboundedFunctionCache(Rule):
         """Yield the unlimited caches whose keys may go on for ever."""
         for cached in cached_functions(project):
             function = cached.function
-            if cached.limit or cached.on_instances or runs_once(cached) or function.parent >= 0:
+            if cached.on_instances or runs_once(cached) or function.parent >= 0:
+                continue
+            if cached.limit:
+                yield from self._pinning(project, cached)
                 continue
             keys = domain(project, cached.path, function)
             if keys.value != "finite":
                 yield self._suspect(project, cached, keys)
         for memoizer in memoizers(project):
             yield from self._home_made(project, memoizer)
+
+    def _pinning(self, project: Project, cached: Cached) -> Iterator[Suspect]:
+        """A cache with a maximum that keeps that many requests, or other things of one event, with all they refer to."""
+        function = cached.function
+        kept = next((p.name for p in function.params if p.name in _OF_ONE_EVENT and not _is_plain(p)), "")
+        if not kept or not cached.limit.isdigit() or int(cached.limit) < _MANY or cached.keyed:
+            return
+        module = project.module_name(cached.path)
+        yield Suspect(
+            location=cached.location,
+            symbol=f"{module}.{function.qualname}",
+            message=f"the cache of `{function.name}` keeps up to {cached.limit} `{kept}` objects alive",
+            evidence=(
+                Evidence("bound", cached.limit, f"`{cached.cache}` keeps {cached.limit} entries", 1),
+                Evidence("argument", kept, f"`{kept}` is another object for each event, and large", 2),
+            ),
+            notes=("an argument of a cached function stays as long as its entry",),
+            help=(f"pass what the function needs of `{kept}`, not the object itself",),
+            probe=Probe(
+                ProbeKind.FUNCTION_CACHE, module, cached.path, function.qualname, "", self.object_types
+            ),
+            cap=Confidence.MEDIUM,
+        )
 
     def fix(self, finding: Finding, module: Module) -> Fix | None:
         """Give it a maximum."""

@@ -197,3 +197,27 @@ def test_a_limit_for_one_entry_is_none_for_all(length: str, grade: str) -> None:
                 del self.log[key]
     """
     assert story(code, "log") == (grade, "")
+
+
+CALLS = """
+class Calls:
+    def __init__(self):
+        self.started = {{}}
+        self.names = {{}}
+
+    def handle_call(self, request):
+        self.started[request.id] = 1
+        {first}
+
+    def handle_name(self, request):
+        {second}
+
+    def handle_end(self, ended):
+        self.started.pop(ended.request_id)
+"""
+NAMED = "self.names[request.id] = request.name"
+
+
+@pytest.mark.parametrize(("first", "second", "told"), [(NAMED, "print()", "started"), ("print()", NAMED, "")])
+def test_what_gains_the_same_keys_together_and_loses_them(first: str, second: str, told: str) -> None:
+    assert story(CALLS.format(first=first, second=second), "names") == ("none", told)

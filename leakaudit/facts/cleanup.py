@@ -153,6 +153,24 @@ def evicted_sibling(project: Project, subject: Subject, key: str) -> Subject | N
     return None
 
 
+def paired_sibling(project: Project, subject: Subject, seen: Seen) -> Subject | None:
+    """Return a container beside this one that gains the same key in the same function, and whose entries go one by one."""
+    key = seen.event.key
+    if not key or key in _ANY_KEY or subject.scope not in "im":
+        return None
+    for other in project.gaining.get((subject.path, subject.scope, subject.cls, key), ()):
+        together = any(
+            s.event.func == seen.event.func and s.event.key == key and not s.event.depth
+            for s in other.events(Op.GROW)
+        )
+        waits = _WAITING & set(words(other.name))
+        if together and not waits and other is not subject and project.cleanup(other).grade == PAIRED:
+            removals = project.cleanup(other).removals
+            if any(s.event.op is Op.SHRINK and s.event.key and not s.event.depth for s in removals):
+                return other
+    return None
+
+
 def _is_constant_key(subject: Subject, seen: Seen) -> bool:
     """`pop("tick", None)` keeps one constant entry small, not the container."""
     event = seen.event

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from leakaudit.facts import circumstances
 from leakaudit.facts.answers import Answer
-from leakaudit.facts.cleanup import CLEAR_ONLY, INNER, NONE, Cleanup, evicted_sibling, sibling
+from leakaudit.facts.cleanup import CLEAR_ONLY, INNER, NONE, Cleanup, evicted_sibling, paired_sibling, sibling
 from leakaudit.facts.linked import Place, Seen, Subject
 from leakaudit.facts.model import Flag, Op
 from leakaudit.facts.near_misses import near_misses
@@ -159,7 +159,7 @@ def _weigh(project: Project, subject: Subject, site: Seen, lifetime: Answer, cle
         # a loop that works something off, inside of what is made for a while
         context = Answer("likely-event", context.reason, context.path, context.line)
     key = project.key_domain(subject, site)
-    beside = tuple(_sibling(project, subject, site, cleanup)) or tuple(
+    beside = tuple(_sibling(project, subject, site, key, cleanup)) or tuple(
         near_misses(project, subject, site, key, cleanup)
     )
     evidence = [
@@ -182,7 +182,9 @@ def _weight(cleanup: Cleanup, context: Answer) -> int:
     return CLEANUP[cleanup.grade]
 
 
-def _sibling(project: Project, subject: Subject, site: Seen, cleanup: Cleanup) -> Iterator[Evidence]:
+def _sibling(
+    project: Project, subject: Subject, site: Seen, key: Answer, cleanup: Cleanup
+) -> Iterator[Evidence]:
     if cleanup.grade not in (NONE, CLEAR_ONLY):
         return
     other = sibling(project, subject, site.event.key)
@@ -190,11 +192,14 @@ def _sibling(project: Project, subject: Subject, site: Seen, cleanup: Cleanup) -
         name = other.event.owner.partition(":")[2].rpartition(".")[2]
         reason = f"the same key is taken out of `{name}`, but not out of `{subject.name}`"
     else:
-        beside = evicted_sibling(project, subject, site.event.key)
+        evicted = evicted_sibling(project, subject, site.event.key)
+        few = key.value in ("population", "likely-finite", "finite")
+        beside = evicted or (None if few else paired_sibling(project, subject, site))
         if beside is None:
             return
         name, other = beside.name, project.cleanup(beside).removals[0]
-        reason = f"`{name}` gains the same keys and is kept small, but `{subject.name}` is not"
+        how = "is kept small" if evicted is not None else "loses them one by one"
+        reason = f"`{name}` gains the same keys and {how}, unlike `{subject.name}`"
     place = Location(other.path, other.event.line, other.event.column)
     yield Evidence("sibling", name, reason, 3, place)
 

@@ -102,6 +102,10 @@ class Lifetimes:
         cls = self._project.class_at(place)
         assert cls is not None
         if self._is_data(place):
+            lasting = {word for n in (name, *bases) for word in words(n)[-1:]} & names.LONG_WORDS
+            if lasting:
+                reason = f"`{name}` is named like something that a process keeps (`{min(lasting)}`)"
+                return Answer("likely-long", reason, place.path, cls.line)
             return Answer("short", f"`{name}` is a data class", place.path, cls.line)
         if bases & names.THREAD_BASES and not self._ends(place, bases):
             return Answer(

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 #: Grades of cleanups that miss.
 WRONG_KEY, SUCCESS_ONLY, SKIPPED, UNANSWERED = "wrong-key", "success-only", "skipped", "unanswered"
 _NOT_FINALLY = "the removal is skipped when what lies between is cancelled or raises: it is not in `finally`"
+_UNDOES = re.compile(
+    r"^(a|async_)?((disconnect|unregister|deregister|forget|detach|evict)(_|$)|(remove|release)_)"
+)
 _SWITCH = re.compile(r"^self(\.\w+)+$")
 
 
@@ -26,6 +29,9 @@ def missed(
     left = _left_in(project, subject, called)
     if left is not None:
         return left
+    turned_away = _turned_away(project, subject, called)
+    if turned_away:
+        return SKIPPED, turned_away
     test = _switch(subject, direct)
     return (SKIPPED, f"every removal asks for `{test}` first, but not every addition") if test else None
 
@@ -117,6 +123,39 @@ def _left_in(project: Project, subject: Subject, called: list[Seen]) -> tuple[st
             reason = f"`{name}` puts an entry in and waits (line {item.exit_line}), but does not take it out when {end}"
             return UNANSWERED, reason
     return None
+
+
+def _turned_away(project: Project, subject: Subject, removals: list[Seen]) -> str:
+    """Say what is called right after an entry is put in and undoes the rest of what a removal undoes, or ""."""
+    removing = {(s.path, s.event.func) for s in removals if s.event.op is Op.SHRINK and s.event.key}
+    undoing = {place: _undone(project, place) for place in removing}
+    for seen in subject.events(Op.GROW):
+        adder = project.function(seen.path, seen.event.func)
+        for name in adder.calls if adder is not None and (seen.path, seen.event.func) not in removing else ():
+            other = project.callee(name, seen.path, seen.event.func) if name.startswith("i:") else None
+            if other is None or other[0] != subject.path or other in removing:
+                continue
+            shared = sorted({c for calls in undoing.values() for c in calls} & _undone(project, other))
+            function = project.function(*other)
+            if shared and function is not None and not _calls_any(project, other, removing):
+                call = shared[0].partition(":")[2].partition(".")[2]
+                return f"`{function.name}` undoes an addition (`{call}`), but does not take the entry out"
+    return ""
+
+
+def _undone(project: Project, place: tuple[str, int]) -> set[str]:
+    """What a function calls on an attribute of its object to end something: `i:Server.manager.disconnect`."""
+    function = project.function(*place)
+    calls = function.calls if function is not None else ()
+    return {
+        c for c in calls if c.startswith("i:") and c.count(".") > 1 and _UNDOES.match(c.rpartition(".")[2])
+    }
+
+
+def _calls_any(project: Project, place: tuple[str, int], wanted: set[tuple[str, int]]) -> bool:
+    function = project.function(*place)
+    calls = function.calls if function is not None else ()
+    return any(project.callee(name, *place) in wanted for name in calls)
 
 
 def _is_inside(project: Project, seen: Seen, path: str, index: int) -> bool:
