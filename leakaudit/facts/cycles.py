@@ -30,8 +30,6 @@ _OPAQUE = (
     "HttpResponseParser",
 )
 _WEAK = ("ref", "proxy", "WeakMethod", "finalize")
-#: Drop what they are given when it has run.
-_RUNS = ("Thread", "Process", "Timer", "Task", "Future")
 _ADDS = ("[]=", "append", "add", "insert", "setdefault")
 
 
@@ -154,9 +152,6 @@ class Cycles:
         callee = call.callee.partition(":")[2]
         place = Place(path, cls)
         own = next((position for position, a in given if a.partition("|")[0] == "self"), None)
-        if own is None and callee.rpartition(".")[2] not in _RUNS and self._endings.left(place, attribute):
-            methods = (at for at, a in given if is_own_method(self._project, path, a.partition("|")[0]))
-            own = next(methods, None)
         if callee in _OPAQUE and (
             own is not None or any(is_own_method(self._project, path, a) for _, a in given)
         ):
