@@ -178,3 +178,59 @@ class Factory:
     def stop(self): ...
 """)
     assert (link.kind, link.name) == ("pair", "protocol")
+
+
+def kinds(text: str) -> list[tuple[str, str, int]]:
+    return [(link.kind, link.name, sum(weight for _, weight in link.cues)) for link in found(text)]
+
+
+PROTOCOL = (
+    "class Proto:\n"
+    "    def made(self, transport):\n"
+    "        self.transport = transport\n"
+    "        self.parser = Parser(self)\n"
+    "    def close(self):\n"
+    "        self._clear()\n"
+    "    def _clear(self):\n"
+    "        self.transport = None\n"
+)
+
+
+def test_an_end_that_lets_go_of_others_counts_also_through_another_method() -> None:
+    assert kinds(PROTOCOL) == [("child", "parser", 2)]
+
+
+def test_an_end_that_lets_go_of_it_leaves_no_link() -> None:
+    assert kinds(PROTOCOL + "        self.parser = None\n") == []
+
+
+def test_what_reconnects_outlives_its_connections() -> None:
+    assert kinds(PROTOCOL + "    def reconnect(self): ...\n") == [("child", "parser", 0)]
+
+
+def test_an_endless_generator_of_its_own() -> None:
+    body = "class Feed:\n    def __init__(self):\n        self.writer = self.feed()\n    def feed(self):\n"
+    assert kinds(body + "        while True:\n            self.add((yield))\n") == [("knot", "writer", 1)]
+    assert kinds(body + "        self.add((yield))\n") == []
+
+
+def test_a_patch_that_is_put_back_is_none() -> None:
+    body = "def f(make):\n    it = make()\n    saved = it.run\n    it.run = lambda: saved() or it\n"
+    assert [kind for kind, _, _ in kinds(body)] == ["patched"]
+    assert kinds(body + "    it.run = saved\n") == []
+
+
+def test_a_callback_that_no_end_empties() -> None:
+    text = (
+        "class Stream:\n"
+        "    def read(self, callback):\n"
+        "        self._read_callback = callback\n"
+        "    def watch(self, callback):\n"
+        "        self._close_callback = callback\n"
+        "    def _ready(self):\n"
+        "        self._read_callback = None\n"
+        "    def close(self):\n"
+        "        self._close_callback = None\n"
+    )
+    assert kinds(text) == [("slot", "_read_callback", 3)]
+    assert kinds(text + "        self._ready()\n") == []

@@ -149,9 +149,9 @@ class Cycles:
     def _child(self, path: str, call: Call, cls: str, attribute: str, function: Function) -> Iterator[Link]:
         """`self.child = Child(self)`, where the child keeps its parent or is not Python."""
         given: list[tuple[int | str, str]] = [*enumerate(call.args), *call.keywords]
-        own = next((position for position, a in given if a.partition("|")[0] == "self"), None)
         callee = call.callee.partition(":")[2]
         place = Place(path, cls)
+        own = next((position for position, a in given if a.partition("|")[0] == "self"), None)
         if callee in _OPAQUE and (
             own is not None or any(is_own_method(self._project, path, a) for _, a in given)
         ):

@@ -66,7 +66,7 @@ class Endings:
         return None if any(p.attribute == attribute for p in parted) else next(iter(parted), None)
 
     def _find_parted(self, place: Place) -> Iterator[Parted]:
-        todo = [(name, name) for name in self.of(place)]
+        todo = [(name, name) for name in self.of(place) if ends(name)]
         seen = {name for name, _ in todo}
         for name, ending in todo:  # grows while it is walked
             at = self._project.method(place, name)

@@ -11,6 +11,7 @@ from leakaudit.facts.frame import Frame, owner_of, scope_of
 from leakaudit.facts.model import Knot
 
 _DISPLAYS = (ast.Tuple, ast.List, ast.Set, ast.Dict)
+_HOLDERS = frozenset((ast.Name, ast.Attribute, ast.Lambda, ast.Call, ast.BoolOp, ast.IfExp, *_DISPLAYS))
 #: What is given to these is kept, but not held.
 _WEAK = frozenset(("ref", "proxy", "WeakMethod"))
 _LOCAL_HOPS = 2
@@ -25,13 +26,13 @@ def knots(frames: Sequence[Frame], functions: Sequence[Walked], imports: dict[st
         if frame.kind != "function":
             continue
         for path, value, node in frame.stores:
-            if value.__class__ is ast.Constant:
+            if value.__class__ not in _HOLDERS:
                 continue
             base, _, attribute = path.rpartition(".")
-            if not base or "[" in base or _unpacks(node, value) or not _is_object(frame, base):
-                continue
-            found = _Holding(frame, base, attribute, inner).of(value)
-            if found is not None:
+            if value.__class__ is ast.Name and value.id in frame.params and value.id != base:
+                continue  # `self.x = x`, what most stores are
+            found = _Holding(frame, base, attribute, inner).of(value) if base and "[" not in base else None
+            if found is not None and _is_object(frame, base) and not _unpacks(node, value):
                 owner = owner_of(frame, path, imports, hops=0)
                 yield Knot(owner, base, *found, *position(node)[:2], frame.index)
 
