@@ -296,11 +296,13 @@ def _never_closed(project: Project, closings: Closings, owned: _Owned) -> Unclos
     cls = project.class_at(owned.cls)
     if cls is None or owned.resource.harm < _WORST:
         return None
+    if any("Singleton" in base for base in project.base_names(owned.cls)):
+        return None
     name = owned.cls.name
     reason = f"`{name}` has no method that closes `{owned.attribute}`, and nothing else does"
     comes_and_goes = project.lifetimes.of_class(owned.cls).value in _PASSING
     evidence = [
-        Evidence("cleanup", "none", reason, 2 if comes_and_goes else 0, Location(owned.cls.path, cls.line)),
+        Evidence("cleanup", "none", reason, 2 if comes_and_goes else 1, Location(owned.cls.path, cls.line)),
         *_facts(project, owned),
     ]
     at = Location(owned.cls.path, cls.line, cls.column)
