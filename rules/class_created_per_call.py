@@ -102,6 +102,9 @@ class ClassCreatedPerCall(Rule):
         kept = any(
             e.func == index and e.op is Op.GROW and e.key and e.value == made.name
             for e in project.files[made.path].events
+        ) or any(
+            func == index and owner.startswith(("i:", "c:", "m:")) and tags.startswith("call:type")
+            for owner, tags, _, func in project.files[made.path].stored
         )
         return kept or any(
             library_name(project, d.removesuffix(".()"), made.path) in CACHES for d in function.decorators

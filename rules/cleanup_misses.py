@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from leakaudit.facts.cleanup import INNER, SAME_KEY, SUCCESS_ONLY, UNCALLED, WRONG_KEY
+from leakaudit.facts.cleanup import INNER, SAME_KEY, UNCALLED
 from leakaudit.facts.judge import Growth
 from leakaudit.facts.linked import Subject
+from leakaudit.facts.missed_removals import SKIPPED, SUCCESS_ONLY, UNANSWERED, WRONG_KEY
 from leakaudit.facts.own_registrations import Forgotten, forgotten
 from leakaudit.facts.project import Project
 from leakaudit.facts.registry import holds_locks
@@ -20,6 +21,8 @@ _HOW = {
     SAME_KEY: "drops an entry only when its very key is asked for again",
     WRONG_KEY: "is cleaned with a key that never matches",
     SUCCESS_ONLY: "is cleaned only when all goes well",
+    SKIPPED: "is cleaned, but not on every way out",
+    UNANSWERED: "keeps the entry of a wait that ends without an answer",
     INNER: "has its entries emptied, but never removed",
 }
 _REMEDIES = {
@@ -27,6 +30,8 @@ _REMEDIES = {
     SAME_KEY: "sweep expired entries on a timer, or bound the number of entries",
     WRONG_KEY: "remove with the same key that was used to insert",
     SUCCESS_ONLY: "move the removal into `finally`",
+    SKIPPED: "move the removal into `finally`, or repeat it before that way out",
+    UNANSWERED: "take the entry out in `finally` around the wait",
     INNER: "remove the key when its entry has become empty",
 }
 
@@ -37,8 +42,8 @@ class CleanupMisses(ContainerRule):
     ## What it does
 
     Flags a growing container whose entries are removed only by code that nothing calls, only when the same key is asked
-    for again, with another key than they were stored under, only when nothing is cancelled or raises in between, or whose
-    entries are emptied while the keys stay.
+    for again, with another key than they were stored under, only when nothing is cancelled or raises in between, on all ways
+    out of a function but one, not when a wait for them times out, or whose entries are emptied while the keys stay.
 
     Flags an object, too, that registers itself and is taken out by one method, but not by the one that ends it.
 
@@ -82,7 +87,8 @@ class CleanupMisses(ContainerRule):
 
     def takes(self, project: Project, subject: Subject, growth: Growth) -> bool:
         """Take the near-misses."""
-        return growth.cleanup.grade in _HOW and not holds_locks(subject)
+        locks = subject.container.kind in ("dict", "defaultdict") and holds_locks(subject)
+        return growth.cleanup.grade in _HOW and not locks
 
     def message(self, growth: Growth) -> str:
         """Say what the clean-up misses."""

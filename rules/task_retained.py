@@ -8,7 +8,7 @@ from leakaudit.facts import judge, tasks
 from leakaudit.facts.linked import Subject
 from leakaudit.facts.project import Project
 from leakaudit.facts.tasks import Retained
-from leakaudit.findings import Finding, Fix, Location, Related
+from leakaudit.findings import Confidence, Finding, Fix, Location, Related
 from leakaudit.scan.module import Module
 from leakaudit.scan.rule import Rule, Suspect
 
@@ -113,6 +113,7 @@ class TaskRetained(Rule):
             notes=(retained.lifetime.reason, retained.cleanup.reason),
             help=(self._remedy(subject),),
             probe=judge.probe(project, subject, self.object_types),
+            cap=Confidence.HIGH if judge.CONTEXT[retained.context.value] > 0 else Confidence.MEDIUM,
         )
 
     def _remedy(self, subject: Subject) -> str:

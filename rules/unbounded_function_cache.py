@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from leakaudit.facts import judge
 from leakaudit.facts.answers import Answer
 from leakaudit.facts.caches import Cached, cached_functions, called_with_method, domain, emptied, runs_once
-from leakaudit.facts.memoizers import Memoizer, memoizers, widest
+from leakaudit.facts.memoizers import Memoizer, by_text, memoizers, widest
 from leakaudit.facts.model import Call
 from leakaudit.facts.project import Project
 from leakaudit.findings import Evidence, Finding, Fix, Location, Probe, ProbeKind, Related
@@ -136,6 +136,8 @@ class UnboundedFunctionCache(Rule):
     def _home_made(self, project: Project, memoizer: Memoizer) -> Iterator[Suspect]:
         """Home-made decorators, judged by the most open of the functions under them."""
         keys = widest(project, memoizer)
+        if not memoizer.wrapped and by_text(memoizer):
+            keys = Answer("text", "the keys are the text of whatever it is given, which names addresses, too")
         if keys.value != "finite":
             subject, event = memoizer.subject, memoizer.growth.event
             yield Suspect(

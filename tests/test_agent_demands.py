@@ -7,6 +7,7 @@ import time
 
 import pytest
 from runtime_target import (
+    COPY_PATIENCE_S,
     PATIENCE_S,
     SERVE,
     as_line,
@@ -70,8 +71,8 @@ def sample(opened):
 def take_census(opened):
     for name, content in census.tools().items():
         opened.put(name, content)
-    opened.send(do="census", id="first", cpu_s=PATIENCE_S, light=False, grew=[], most=10**7)
-    assert hear(opened, "census")["done"]
+    opened.send(do="census", id="first", cpu_s=COPY_PATIENCE_S, light=False, grew=[], most=10**7)
+    assert hear(opened, "census", patience_s=COPY_PATIENCE_S)["done"]
     return opened.fetch("census-first.json")
 
 

@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import pytest
 from attach_targets import ROOTS
-from runtime_target import finding
+from runtime_target import finding, judged
 
 from leakaudit import agent
 from leakaudit.findings import Status
@@ -100,7 +100,10 @@ def written(folder: Path) -> Path:
 
 
 def assert_cache_is_confirmed(pid: int, path: str, method: str) -> None:
-    report = audit(pid, lambda _: Report("scan", (finding("module-attribute", "CACHE", "", path),)), QUICK)
+    def scan(_: object) -> Report:
+        return Report("scan", (finding("module-attribute", "CACHE", "", path),))
+
+    report = judged(lambda how: audit(pid, scan, how), QUICK)
     assert report.runtime is not None
     assert report.runtime.method == method
     assert [item.verdict and item.verdict.status for item in report.findings] == [Status.CONFIRMED]

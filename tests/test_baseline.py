@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -95,7 +96,7 @@ def test_a_comment_keeps_its_word_over_the_baseline(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "cannot read the baseline"),
+        ("{", "is not a baseline, or damaged"),
         ("[]", "not a baseline of this version"),
         ('{"schema": "leakaudit/baseline/v2", "findings": []}', "not a baseline of this version"),
         ('{"schema": "leakaudit/baseline/v1", "findings": [{}]}', "damaged"),
@@ -114,3 +115,25 @@ def test_a_missing_baseline_says_how_to_make_one(tmp_path: Path) -> None:
         load(tmp_path / "none.json")
     with pytest.raises(UsageError, match="cannot write"):
         write(tmp_path / "no" / "folder.json", [])
+
+
+def test_nothing_but_a_baseline_is_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "app.py"
+    path.write_text("precious")
+    with pytest.raises(UsageError, match="is not a baseline"):
+        write(path, [ONE])
+    assert path.read_text() == "precious"
+    path.write_text("")
+    assert write(path, [ONE]) == 1
+    path.write_text(path.read_text()[:-20])
+    assert write(path, [ONE]) == 1
+
+
+def test_a_device_is_not_read(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    assert difference(pipe, [ONE]) == (0, 0)
+    with pytest.raises(UsageError, match="no file that could hold a baseline"):
+        load(pipe)
+    with pytest.raises(UsageError, match="is not a baseline"):
+        write(pipe, [ONE])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections import OrderedDict, defaultdict
@@ -11,7 +12,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 from runtime_target import (
-    PATIENCE_S,
+    COPY_PATIENCE_S,
     SERVE,
     as_line,
     ask,
@@ -25,7 +26,7 @@ from runtime_target import (
 )
 
 from leakaudit.runtime import agent, census
-from leakaudit.runtime.census_child import nameless, paths
+from leakaudit.runtime.census_child import named_growth, nameless, paths, unlisted
 from leakaudit.runtime.census_child import retained as child
 from leakaudit.runtime.census_child.clock import Clock
 from leakaudit.runtime.census_child.library import library as functions
@@ -250,7 +251,22 @@ def test_local_variables_of_an_asynchronous_generator_have_names():
 def test_local_variables_of_running_functions_have_names():
     results = list(range(7))
     frame = sys._getframe()
-    assert survey([], running=[frame]).rows[f"{__name__}:{frame.f_code.co_name}:results"][0] == len(results)
+    found = {(owner, name): value for owner, name, value in unlisted.unlisted([], [frame])}
+    assert found[f"{__name__}:{frame.f_code.co_name}", "results"] is results
+
+
+def test_functions_that_are_called_at_a_fork_have_a_name():
+    def bell():
+        return None
+
+    os.register_at_fork(after_in_child=bell)
+    (found,) = (item for item in unlisted.at_fork(gc.get_objects()) if bell in item)
+    assert found.pop() is bell
+
+
+def test_a_class_is_declared_where_its_functions_are_written(monkeypatch):
+    monkeypatch.setattr(Found, "__module__", "shop")
+    assert set(named_growth.modules_of(Found)) == {"shop", __name__}
 
 
 def test_a_chain_of_like_objects_is_told_in_one_step():
@@ -269,8 +285,37 @@ def test_a_program_that_shadows_the_standard_library_is_copied_too(tmp_path):
         opened.put_lines("probes.jsonl", [])
         for name, content in census.tools().items():
             opened.put(name, content)
-        opened.send(do="census", id="first", cpu_s=PATIENCE_S, light=False, grew=[], most=10**7)
+        opened.send(do="census", id="first", cpu_s=COPY_PATIENCE_S, light=False, grew=[], most=10**7)
         assert hear(opened, "census").get("done"), opened.fetch("census-error.json")
+
+
+OF_A_THREAD = """
+import contextvars, threading
+local, trail = threading.local(), contextvars.ContextVar("trail")
+local.rows = [[i] for i in range(70)]
+trail.set([[i] for i in range(80)])
+def work(count, ready):
+    jobs = [[i] for i in range(count)]
+    ready.release()
+    threading.Event().wait()
+ready = threading.Semaphore(0)
+threading.Thread(target=work, args=(90, ready), daemon=True).start()
+ready.acquire()
+"""
+
+
+@pytest.mark.parametrize("version", [v for v in interpreters() if v != "3.14t"])
+def test_what_other_threads_hold_is_in_the_copy(tmp_path, version):
+    with running(OF_A_THREAD + SERVE, tmp_path, interpreters()[version]) as process, channel() as opened:
+        ask(process, f"({starter(opened)})")
+        opened.put_lines("probes.jsonl", [])
+        for name, content in census.tools().items():
+            opened.put(name, content)
+        opened.send(do="census", id="first", cpu_s=COPY_PATIENCE_S, light=True, grew=[], most=10**7)
+        assert hear(opened, "census").get("done"), opened.fetch("census-error.json")
+        names = opened.fetch("census-first.json")["names"]
+        found = [names[f"__main__:{name}"][0] for name in (":local.rows", ":trail", "work:jobs")]
+        assert found == [70, 80, 90]
 
 
 def test_refusal_by_the_pause_that_copying_costs():
@@ -327,8 +372,9 @@ def test_a_busy_target_is_copied_again_and_again(tmp_path, version):
         for name, content in census.tools().items():
             opened.put(name, content)
         for number in range(5):
-            opened.send(do="census", id=str(number), cpu_s=PATIENCE_S, light=number < 4, grew=[], most=10**7)
-            assert hear(opened, "census").get("done"), number
+            command = {"id": str(number), "cpu_s": COPY_PATIENCE_S, "light": number < 4}
+            opened.send(do="census", **command, grew=[], most=10**7)
+            assert hear(opened, "census", patience_s=COPY_PATIENCE_S).get("done"), number
             result = opened.fetch(f"census-{number}.json")
             assert result["counts"]["0"][:3] == [1, 20000, 20000]
         assert result["containers"]["0"]["retained"] > 20000 * 5 * 8

@@ -28,6 +28,12 @@ def test_without_a_rule_all_are_listed() -> None:
     assert [line.split()[:2] for line in lines] == [[rule.code, rule.name] for rule in load_rules()]
 
 
+def test_a_family_is_listed() -> None:
+    lines = explain("LA4").output.splitlines()
+    assert lines
+    assert all(line.startswith("LA4") for line in lines)
+
+
 @pytest.mark.parametrize(
     ("word", "hint"),
     [("unbounded-maping", "unbounded-mapping"), ("LA1O1", "LA101"), ("xyzzy", "leakaudit explain")],

@@ -57,6 +57,9 @@ def test_python_m() -> None:
         (["scan", "--nosuch"], "No such option"),
         (["scan", "--confidence", "certain"], "'certain' is not one of 'low', 'medium', 'high'"),
         (["scan", "--jobs", "0"], "0 is not in the range"),
+        (["doctor", "abc"], "'abc' is not the number of a process"),
+        (["monitor", "0"], "'0' is not the number of a process"),
+        (["compare", "--warmup", "200%", "--", "true"], "neither a time nor a share"),
     ],
 )
 def test_wrong_usage_is_exit_2(args: list[str], message: str) -> None:

@@ -85,6 +85,16 @@ def test_a_program_recorded_from_outside_is_told(tmp_path: Path) -> None:
     assert [text for _, text in told["marks"]] == ["round 0", "round 1", "round 2"]
 
 
+def test_silence_of_what_was_only_recorded_from_outside_is_no_cure(kept: Path, tmp_path: Path) -> None:
+    session = tmp_path / "run.jsonl"
+    leakaudit("run", "-o", session, "--", sys.executable, "-c", "import time; time.sleep(0.4)")
+    for command in (
+        ("verify", "--before", kept / "one.json", "--after", session),
+        ("report", session, "--before", kept / "one.json"),
+    ):
+        assert "recorded from outside, without an audit" in failure(*command)
+
+
 @pytest.mark.parametrize(
     ("content", "told"),
     [
@@ -93,6 +103,7 @@ def test_a_program_recorded_from_outside_is_told(tmp_path: Path) -> None:
         (b'{"record": "session", "version": 99}\n', "has version 99"),
         (b'{"record": "session", "version": 1}\nrubbish\n{"record": "end"}\n', "line 2 of"),
         (b'{"record": "session", "version": 1}\n', "holds nothing that could be told"),
+        (b'{"kind":"start","schema":"leakaudit/compare/v1"}\n{}\n', "was recorded by `leakaudit compare`"),
         (b'{"schema": "leakaudit/report/v9"}', "not a report of the schema"),
     ],
 )

@@ -118,7 +118,17 @@ def test_what_cannot_be_attached_to_is_exit_2(fake: FakeAudit) -> None:
 
 
 @pytest.mark.parametrize(
-    "args", [["none"], ["0"], ["1", "--duration", "soon"], ["1", "--source", "/no/such"]]
+    "args",
+    [
+        ["none"],
+        ["0"],
+        ["1", "--duration", "soon"],
+        ["1", "--source", "/no/such"],
+        ["1", "--passive", "--method", "gdb"],
+        ["1", "--from", "report.json", "--include-dependencies"],
+        ["1", "--interval", "2m"],
+        ["1", "--live", "--quiet"],
+    ],
 )
 def test_wrong_usage(fake: FakeAudit, args: list[str]) -> None:
     assert runtime(*args).exit_code == 2

@@ -188,3 +188,81 @@ def test_a_coroutine_that_is_run_to_its_end_is_no_event() -> None:
 def test_what_starts_a_program_up_runs_once(name: str) -> None:
     text = "seen = []\nasync def {}(app):\n    seen.append(app)\n"
     assert score(text.format(name), "seen") < MEDIUM <= score(text.format("receive"), "seen")
+
+
+def test_a_loop_over_several_containers_takes_out_of_each() -> None:
+    rest = "    def forget(self, job_id):\n        for each in {}:\n            del each[job_id]\n"
+    assert (
+        score(CLASS.format(key="request.job_id", rest=rest.format("[self.jobs, self.others]")), "jobs") == -99
+    )
+    assert (
+        score(CLASS.format(key="request.job_id", rest=rest.format("[self.more, self.others]")), "jobs")
+        >= MEDIUM
+    )
+
+
+def test_a_bare_event_is_the_name_of_one() -> None:
+    text = CLASS.format(key="event", rest="").replace("request", "event")
+    assert score(text, "jobs") < MEDIUM <= score(text.replace("[event]", "[event.id]"), "jobs")
+
+
+def test_what_the_members_of_a_set_are_given_does_not_grow_it() -> None:
+    text = "sinks = set()\ndef handle_message(message):\n    for sink in sinks:\n        sink.push(message)\n"
+    assert score(text, "sinks") == -99
+    assert score(text.replace("set()", "{}").replace("in sinks", "in sinks.values()"), "sinks") > -99
+
+
+def test_a_key_that_names_nothing_has_no_siblings() -> None:
+    rest = "        self.others[{0}] = 1\n\n    def finish(self, {0}):\n        self.others.pop({0})\n"
+    text = CLASS.replace("[{key}] = request\n\n", "[{key}] = request\n").replace(
+        "{{}}", "{{}}\n        self.others = {{}}"
+    )
+    told = [score(text.format(key=key, rest=rest.format(key)), "jobs") for key in ("job_id", "id")]
+    assert told[0] == told[1] + 3
+
+
+def test_a_reset_of_what_is_named_is_no_end_of_the_owner() -> None:
+    rest = (
+        "    def reset_jobs(self, names):\n        for name in {}:\n            self.jobs.pop(name, None)\n"
+    )
+    assert score(CLASS.format(key="request.job_id", rest=rest.format("names")), "jobs") == -99
+    assert score(CLASS.format(key="request.job_id", rest=rest.format("list(self.jobs)")), "jobs") > -99
+
+
+def test_a_list_of_its_own_in_another_branch_is_not_the_entry() -> None:
+    entry = "    {}found, when = cache.get(request.mode, ([], 0))\n    found.append(request)\n"
+    text = "cache = {{}}\ndef handle_request(request):\n    found = {}\n"
+    assert score(text.format("[]") + entry.format("if request.raw: "), "cache") == -99
+    assert score(text.format("None") + entry.format(""), "cache") > -99
+
+
+def test_a_command_of_a_command_line_is_no_event() -> None:
+    text = "from app import {0}\nseen = []\n@{0}.command()\ndef licence(key):\n    seen.append(key)\n"
+    assert score(text.format("admin"), "seen") < score(text.format("bot"), "seen")
+
+
+def test_what_an_event_replaces_does_not_last() -> None:
+    prompt = "class Prompt:\n    def __init__(self):\n        self.choices = []\n    def {0}(self, text):\n        self.choices.append(text)\n"
+    plugin = "class PluginServer:\n    def {}(self, event):\n        self.prompt = Prompt()\n    def serve_forever(self): ...\n"
+    text = prompt.format("handle_choice")
+    assert score(text + plugin.format("handle_event"), "choices") < score(
+        text + plugin.format("__init__"), "choices"
+    )
+
+
+def test_a_function_that_is_given_it_takes_entries_out() -> None:
+    rest = "    def finish(self, request):\n        settle(self.jobs, request.job_id)\n"
+    settle = "\ndef settle(jobs, job_id):\n    {}\n"
+    text = CLASS.format(key="request.job_id", rest=rest)
+    assert score(text + settle.format("del jobs[job_id]"), "jobs") == -99
+    assert score(text + settle.format("jobs[job_id].settle()"), "jobs") >= MEDIUM
+
+
+def test_what_leaves_a_waiting_room_goes_somewhere() -> None:
+    rest = "        self.{0}[request.job_id] = 1\n\n    def finish(self, request):\n        self.{0}.pop(request.job_id)\n"
+    text = CLASS.replace("[{key}] = request\n\n", "[{key}] = request\n").replace(
+        "{{}}", "{{}}\n        self.{other} = {{}}"
+    )
+    names = ("pending_jobs", "active_jobs")
+    told = [score(text.format(key="request.job_id", other=n, rest=rest.format(n)), "jobs") for n in names]
+    assert told[0] == told[1] - 3

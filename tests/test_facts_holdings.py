@@ -11,7 +11,7 @@ from leakaudit.facts.model import Holding
 
 
 def held(body: str, header: str = "def f(path, other):") -> tuple[Holding, ...]:
-    text = f"import contextlib, socket\n{header}\n" + textwrap.indent(textwrap.dedent(body), "    ")
+    text = f"import contextlib, io, socket\n{header}\n" + textwrap.indent(textwrap.dedent(body), "    ")
     return extract(text).holdings
 
 
@@ -32,6 +32,7 @@ CLOSED = {
     "only when it was made": "x = None\ntry:\n    x = open(path)\n    x.read()\nfinally:\n    if x is not None:\n        x.close()",
     "only when it is his": "x = other\nif other is None:\n    x = open(path)\ntry:\n    x.read()\nfinally:\n    if other is None:\n        x.close()",
     "closed and raised again": "x = open(path)\ntry:\n    other.go()\nexcept OSError:\n    x.close()\n    raise\nx.close()",
+    "nothing can raise or log": "x = open(path)\nself._log(path)\nx.close()",
     "nothing can raise": "x = open(path)\nn = len(path)\nx.close()",
     "risk is swallowed": "x = open(path)\nwith contextlib.suppress(OSError):\n    other.go()\nx.close()",
     "closed in the loop": "while True:\n    x = open(path)\n    x.close()",
@@ -46,6 +47,8 @@ CLOSED = {
     "its socket is closed": "x = Connection(path)\nif other:\n    x.close_socket()\n    return None\nx.close()",
     "what it was made of is closed": "x = Connection(path)\nif other:\n    path.close()\n    return None\nx.close()",
     "a part of it keeps it": "x = open(path)\ny = x[other]\nreturn y",
+    "its file is handed on": "x = socket.socket()\ny = x.makefile()\nreturn y",
+    "one of two kinds of buffer": "if other:\n    x = io.BytesIO()\nelse:\n    x = open(path)\ntry:\n    x.write(path)\nfinally:\n    if path:\n        x.close()",
     "raised before it is made": "try:\n    if other:\n        raise ValueError(path)\n    x = open(path)\nexcept OSError:\n    raise\nx.close()",
     "not made after all": "x = open(path) if path else None\nif x is None:\n    return None\nx.close()",
 }

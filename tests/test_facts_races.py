@@ -43,6 +43,7 @@ HANDLED = {
     "awaited afterwards": f"a = asyncio.create_task(stop.wait())\nawait asyncio.wait([a], {FIRST})\nawait a",
     "stored": f"a = asyncio.create_task(stop.wait())\nawait asyncio.wait([a], {FIRST})\napp.task = a",
     "the list is walked": f"ts = [asyncio.create_task(e.wait()) for e in app]\nawait asyncio.wait(ts, {FIRST})\nfor t in ts:\n    t.cancel()",
+    "its cancel is handed on": f"a = asyncio.create_task(stop.wait())\napp.callback(a.cancel)\nawait asyncio.wait([a], {FIRST})",
     "all of them": "await asyncio.wait([asyncio.create_task(stop.wait())])",
     "not made here": f"await asyncio.wait([stop, queue], {FIRST})",
 }

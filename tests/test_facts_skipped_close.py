@@ -94,3 +94,12 @@ def test_a_cancellation_passes_by_except_exception(
     work: str, handler: str, cleanup: str, end: str, told: list[str]
 ) -> None:
     assert names(HANDSHAKE.format(work=work, handler=handler, cleanup=cleanup, end=end)) == told
+
+
+def test_gather_cancels_what_it_gathers() -> None:
+    text = HANDSHAKE.replace("{work}", "await asyncio.{work}").replace("{cleanup}", "protocol.cancel()")
+    told = [
+        names(text.format(work=work, handler="except Exception", end="raise"))
+        for work in ("gather(protocol)", "sleep(1)")
+    ]
+    assert told == [[], ["protocol"]]

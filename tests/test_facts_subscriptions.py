@@ -152,3 +152,8 @@ def test_a_dispatch_uid_is_registered_once() -> None:
     strong, named = "weak=False", "weak=False, dispatch_uid='stop'"
     told = [bool(s.replaces) for how in (strong, named) for s in found(text.format(how))]
     assert told == [False, True]
+
+
+def test_a_future_calls_back_once_and_forgets() -> None:
+    assert in_class("self.client.future.add_both(self.draw)") == []
+    assert in_class("self.client.on_draw(self.draw)") != []

@@ -76,6 +76,15 @@ def test_waves_do_not_grow_whenever_one_begins_to_watch(shape, period):
     assert Course.GROWS not in called
 
 
+@pytest.mark.parametrize("begun", [0.5, 3.0, 7.0])
+def test_a_cache_that_is_swept_now_and_then_is_not_called_growth_because_it_warmed_up(begun):
+    def entries(t):
+        swept = t // 10 * 10
+        return round(100 * (t - max(0.0, swept - 8)))
+
+    assert assess([(t, entries(t + begun)) for t in [0.0, *uneven(60.0, 3.0)]]).course is not Course.GROWS
+
+
 def test_a_rise_that_is_less_than_a_fall_in_between_has_to_be_watched_longer():
     values = [100 + i + (80 if i % 3 == 0 and i < 12 else 0) for i in range(20)]
     found = assess(series(values))

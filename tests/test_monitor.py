@@ -68,7 +68,7 @@ def records(path: Path) -> list[dict]:
 def test_lines_and_records_of_a_process(tmp_path):
     out = tmp_path / "out.jsonl"
     with program(tmp_path, "node", IDLE, "--name", "agg_3") as child:
-        done = monitor(child.pid, "--every", "100ms", "--for", "500ms", "-o", out, "--no-config")
+        done = monitor(child.pid, "--every", "400ms", "--for", "1600ms", "-o", out, "--no-config")
     assert done.returncode == 0, done.stderr
     first = done.stdout.splitlines()[0]
     assert f"agg_3 {child.pid}: rss " in first
@@ -77,7 +77,7 @@ def test_lines_and_records_of_a_process(tmp_path):
     assert found[0]["kind"] == "start"
     assert found[0]["schema"] == "leakaudit/monitor/v1"
     samples = [r for r in found if r["kind"] == "sample"]
-    assert 2 <= len(samples) <= 6  # a busy machine leaves moments out
+    assert 2 <= len(samples) <= 5  # a busy machine leaves moments out
     assert {s["pid"] for s in samples} == {child.pid}
     assert {s["group"] for s in samples} == {"agg_"}
     assert all(s["rss"] > 2**20 for s in samples)

@@ -12,7 +12,7 @@ from dataclasses import replace
 import pytest
 from attach_targets import interpreters
 from click.testing import CliRunner
-from runtime_target import SERVE, ask, finding, running, wait_until
+from runtime_target import SERVE, ask, finding, judged, running, wait_until
 from test_runtime_audit import may_attach
 
 from leakaudit.cli.main import cli
@@ -215,6 +215,10 @@ def scanner(process):
     return lambda _: Report("scan", tuple(probes))
 
 
+def looked_at(process, options):
+    return judged(lambda how: audit(process.pid, scanner(process), how), options)
+
+
 def statuses(report):
     return {item.symbol.removeprefix("target."): item.verdict.status for item in report.findings}
 
@@ -224,7 +228,7 @@ def test_audit_from_outside(interpreter, tmp_path, missing):
     with running(LEAK + SERVE, tmp_path, interpreter.path) as process:
         may_attach(process, missing)
         before = ask(process, "[threading.active_count(), sorted(sys.modules)]")
-        report = audit(process.pid, scanner(process), replace(PASSIVE, session=tmp_path / "s"))
+        report = looked_at(process, replace(PASSIVE, session=tmp_path / "s"))
         assert ask(process, "[threading.active_count(), sorted(sys.modules)]") == before
         assert statuses(report) == {
             "NUMBERS": Status.CONFIRMED,
@@ -245,7 +249,7 @@ def test_a_target_that_opted_out_is_watched_from_outside(interpreter, tmp_path, 
     monkeypatch.setenv("PYTHON_DISABLE_REMOTE_DEBUG", "1")
     with running(LEAK + SERVE, tmp_path, interpreter.path) as process:
         may_look(process, missing)
-        report = audit(process.pid, scanner(process), Options(duration_s=3.0, interval_s=0.25))
+        report = looked_at(process, replace(PASSIVE, passive=False))
         assert report.runtime.method == "passive"
         assert any("opted out" in note for note in report.runtime.notes)
         assert statuses(report)["NUMBERS"] is Status.CONFIRMED

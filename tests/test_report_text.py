@@ -50,6 +50,7 @@ def test_brief_leaves_the_findings_alone() -> None:
 
 
 def test_statistics_count_rules() -> None:
+    assert TEXT.render(SCAN, replace(VIEW, statistics=True, brief=True)).endswith("never-cleared\n\n")
     text = TEXT.render(SCAN, replace(VIEW, statistics=True))
     assert "\n     1  LA101  unbounded-mapping\n     1  LA301  handler-registry-never-cleared\n" in text
 
@@ -80,6 +81,14 @@ def test_audited_text_cannot_drive_the_terminal() -> None:
 def test_a_file_name_cannot_make_up_a_line() -> None:
     finding = replace(LISTENERS, location=Location("a\nb.py", 1), related=())
     assert "a\N{REPLACEMENT CHARACTER}b.py:1:1" in TEXT.render(replace(SCAN, findings=(finding,)), VIEW)
+
+
+def test_a_long_command_line_is_cropped_and_says_so() -> None:
+    assert RUNTIME.runtime is not None
+    report = replace(RUNTIME, runtime=replace(RUNTIME.runtime, command="python " + "x" * 200))
+    first = TEXT.render(report, VIEW).splitlines()[0]
+    assert cells(first) == 80
+    assert first.endswith("x ...)")
 
 
 def test_a_suppressed_finding_that_is_confirmed_says_so() -> None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from runtime_target import finding, interpreters, running
+from runtime_target import finding, interpreters, judged, running
 
 from leakaudit.errors import AttachError, LeakAuditError
 from leakaudit.findings import Status
@@ -105,6 +105,10 @@ def scanner(process):
     )
 
 
+def looked_at(process, options=QUICK):
+    return judged(lambda how: audit(process.pid, scanner(process), how), options)
+
+
 def told(report):
     return {item.symbol.removeprefix("target."): item.verdict for item in report.findings}
 
@@ -118,7 +122,7 @@ def assert_judged_right(report):
 
 
 def test_leaks_are_confirmed_with_rates_sizes_shares_and_paths(target, channels):
-    report = audit(target.pid, scanner(target), QUICK)
+    report = looked_at(target)
     assert_judged_right(report)
     verdicts = told(report)
     for name in LEAKS:
@@ -163,13 +167,13 @@ def assert_footprint(report):
 def test_leaks_are_confirmed_on_other_versions(tmp_path, missing, version):
     with running(PROGRAM, tmp_path, interpreters()[version]) as process:
         may_attach(process, missing)
-        assert_judged_right(audit(process.pid, scanner(process), QUICK))
+        assert_judged_right(looked_at(process))
         assert process.poll() is None
 
 
 def test_where_no_census_is_allowed_sizes_are_estimates(target, monkeypatch):
     monkeypatch.setattr(census, "refusal", lambda *_: "not today")
-    report = audit(target.pid, scanner(target), QUICK)
+    report = looked_at(target)
     assert_judged_right(report)
     cache = told(report)["CACHE"]
     assert cache.bytes_per_s > 0
@@ -181,17 +185,22 @@ def test_where_no_census_is_allowed_sizes_are_estimates(target, monkeypatch):
 def test_where_the_heap_may_not_be_listed_copies_count(target, monkeypatch):
     # A budget below any list of objects, and copies all the same.
     monkeypatch.setattr(census, "refusal", lambda *_: "")
-    report = audit(target.pid, scanner(target), replace(QUICK, pause_budget_ms=0.2, duration_s=6.0))
+    report = looked_at(target, replace(QUICK, pause_budget_ms=0.2, duration_s=6.0))
     assert told(report)["subscribe.updates"].status is Status.CONFIRMED
     assert any("only near the modules" in note for note in report.runtime.notes)
 
 
-def test_a_target_that_ends_leaves_a_report_of_what_was_seen(target):
-    def progress(phase, done, _total):
-        if phase == "watch" and done > 5:
-            target.kill()
+def test_a_target_that_ends_leaves_a_report_of_what_was_seen(tmp_path, missing):
+    def look(options):
+        def progress(phase, done, _total):
+            if phase == "watch" and done > options.duration_s / 6:
+                process.kill()
 
-    report = audit(target.pid, scanner(target), replace(QUICK, duration_s=30.0), progress)
+        with running(PROGRAM, tmp_path) as process:
+            may_attach(process, missing)
+            return audit(process.pid, scanner(process), options, progress)
+
+    report = judged(look, replace(QUICK, duration_s=30.0))
     assert "the target ended" in report.runtime.ended_early
     assert told(report)["CACHE"].status is Status.CONFIRMED
     assert 0 < told(report)["CACHE"].share < 1
@@ -212,7 +221,7 @@ def test_an_interrupt_ends_the_watching_early(target):
 
 def test_a_session_read_again_gives_the_same_report(target, tmp_path):
     path = tmp_path / "audit.session.jsonl"
-    report = audit(target.pid, scanner(target), replace(QUICK, session=path))
+    report = looked_at(target, replace(QUICK, session=path))
     assert conclude(read_session(path)) == report
 
 
@@ -261,7 +270,7 @@ def test_a_target_of_another_user(open_folder, missing):
     try:
         assert process.stdout.readline() == "READY\n"
         may_attach(process, missing)
-        report = audit(process.pid, scanner(process), QUICK)
+        report = looked_at(process)
         assert_judged_right(report)
         assert told(report)["CACHE"].exact_bytes
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 
 import pytest
 
@@ -113,3 +114,39 @@ def test_the_next_folder_is_tried(tmp_path):
 
 def test_a_line_is_one_line():
     assert as_line({"text": "a\nb"}).count("\n") == 1
+
+
+def left_behind(root, name, age_s):
+    folder = root / "tmp" / name
+    (folder / "lib").mkdir(parents=True)
+    (folder / "lib/tool.py").touch()
+    (folder / "script.py").touch()
+    for path in (folder / "script.py", folder / "lib", folder):
+        os.utime(path, (time.time() - age_s,) * 2)
+    return folder
+
+
+def test_what_a_killed_controller_left_behind_is_removed_by_the_next(root):
+    old, new = left_behind(root, "leakaudit-old", 7200), left_behind(root, "leakaudit-new", 7200)
+    (new / "control.jsonl").touch()
+    other = left_behind(root, "other", 7200)
+    open_channel(root, os.geteuid(), os.getegid()).close()
+    assert [path.exists() for path in (old, new, other)] == [False, True, True]
+
+
+def test_what_only_looks_left_behind_stays(root, tmp_path):
+    precious = left_behind(tmp_path, "../precious", 7200)
+    (root / "tmp/leakaudit-link").symlink_to(precious)
+    (root / "tmp/leakaudit-file").touch()
+    open_channel(root, os.geteuid(), os.getegid()).close()
+    assert (precious / "script.py").exists()
+    assert {path.name for path in (root / "tmp").iterdir()} == {"leakaudit-link", "leakaudit-file"}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to another user")
+def test_what_another_user_left_behind_stays(root):
+    folder = left_behind(root, "leakaudit-theirs", 7200)
+    os.chown(folder, NOBODY, NOBODY)
+    os.utime(folder, (time.time() - 7200,) * 2)
+    open_channel(root, os.geteuid(), os.getegid()).close()
+    assert folder.exists()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from runtime_target import finding, running
+from runtime_target import finding, judged, running
 
 from leakaudit.errors import AttachError, UsageError
 from leakaudit.findings.report import Report
@@ -97,7 +97,7 @@ def test_a_confirmed_finding_is_not_told_twice_and_dependencies_are_scanned_on_d
         return Report("scan", (finding("module-attribute", "seen", "", "site-packages/hublib.py", "hublib"),))
 
     options = Options(duration_s=4.0, pause_budget_ms=200.0, dependencies=True)
-    report = audit(target.pid, scan, options)
+    report = judged(lambda how: audit(target.pid, scan, how), options)
     assert {"target.py", "hublib.py"} <= set(scanned)
     assert [item.symbol for item in report.confirmed] == ["hublib.seen"]
     assert "hublib.seen" not in {item.symbol for item in report.runtime.unexplained}
@@ -124,7 +124,9 @@ def test_a_program_that_is_all_installed_packages_can_be_audited(tmp_path, missi
             audit(process.pid, scan, options)
         assert "--include-dependencies" in refused.value.remedy
         assert not kept.exists()  # or a second try could not keep its session there
-        report = audit(process.pid, scan, replace(options, dependencies=True))
+        report = judged(
+            lambda how: audit(process.pid, scan, how), replace(options, duration_s=4.0, dependencies=True)
+        )
     assert {"target.py", "hublib.py"} <= set(scanned)
     assert [item.symbol for item in report.confirmed] == ["hublib.seen"]
     assert kept.exists()

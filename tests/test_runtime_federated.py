@@ -98,7 +98,8 @@ def test_the_three_leaks_are_confirmed(leaky):
         assert verdict.exact_bytes
     # The registry holds the closures, which hold the updates: half of those is each one's. The index holds neither.
     assert leaks["message_handlers"].share > leaks["updates"].share > 0.35 > leaks["_index_cache"].share
-    assert 0.8 < sum(verdict.share for verdict in leaks.values()) <= 1
+    # Growth of the heap is what came less what went, so all that came may be a little more.
+    assert 0.8 < sum(verdict.share for verdict in leaks.values()) < 1.02
     assert leaks["message_handlers"].shared_with[0].symbol.endswith("updates")
     assert report.findings[0].symbol.endswith("message_handlers")
 

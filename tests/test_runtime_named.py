@@ -35,6 +35,11 @@ def test_an_attribute_is_named_by_the_base_class_that_declares_it(sources):
     assert (told["symbol"], told["line"]) == ("shop.Base.jobs[...]", 4)
 
 
+def test_what_a_thread_has_is_declared_where_its_local_is(sources):
+    told = identify(grown("shop::CACHE.rows"), sources)
+    assert (told["symbol"], told["line"]) == ("shop.CACHE.rows", 1)
+
+
 def test_inside_the_standard_library_the_holder_is_named(sources):
     path = [
         {"text": "module shop", "module": "shop", "owner": "", "name": ""},

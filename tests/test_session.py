@@ -105,7 +105,7 @@ def test_an_unreadable_file_is_said(tmp_path):
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a full disk is made of /dev/full")
 def test_a_full_disk_ends_the_file_and_not_the_audit(path):
     session = written(path, HEAD)
-    session._file = open("/dev/full", "w")
+    session._file = open("/dev/full", "w")  # noqa: SIM115
     for t in range(3):
         session.add("sample", t=t)
     session.close()

@@ -148,6 +148,12 @@ def test_growing_entries_win_over_what_they_hold():
     assert verdict.entries == (0, 9)
 
 
+def test_entries_that_may_grow_win_over_what_they_hold():
+    verdict = one(CACHE, [row(i, nested=5 * i) for i in range(1, 4)])
+    assert verdict.status is Status.INCONCLUSIVE
+    assert verdict.entries == (1, 3)
+
+
 def test_closures_that_accumulate_with_small_cells_are_confirmed():
     verdict = one(CELL, [row(8 * i, holders=i, largest=8) for i in range(1, 11)])
     assert verdict.status is Status.CONFIRMED

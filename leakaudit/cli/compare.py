@@ -173,7 +173,11 @@ def _reading(request: Request) -> Reading:
     percent = re.fullmatch(r"(\d{1,2}(?:\.\d+)?)\s*%", request.warmup.strip())
     if percent:
         return Reading(warmup_share=float(percent[1]) / 100, floor=floor)
-    return Reading(warmup_s=DURATION.convert(request.warmup, None, None), floor=floor)
+    try:
+        return Reading(warmup_s=DURATION.convert(request.warmup, None, None), floor=floor)
+    except click.BadParameter as error:
+        wrong = f"--warmup {request.warmup!r} is neither a time nor a share below 100 %"
+        raise UsageError(wrong, "write 2s or 25%") from error
 
 
 def _comparison(request: Request, dimensions: Sequence[Dimension], stack: ExitStack) -> Comparison:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from leakaudit.cli.exitcodes import ExitCode
+from leakaudit.cli.params import PID
 from leakaudit.errors import AttachError
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("pid", type=click.IntRange(1))
+@click.argument("pid", type=PID)
 def doctor(pid: int) -> ExitCode:
     """Say what PID is, which ways into it are open, and which one `leakaudit runtime` would take."""
     from leakaudit.report.style import printable

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from leakaudit.cli.color import color_wanted
 from leakaudit.cli.exitcodes import ExitCode
+from leakaudit.cli.terminal import shows_color
 
 if TYPE_CHECKING:
     from leakaudit.scan.rule import Rule
@@ -20,20 +20,19 @@ if TYPE_CHECKING:
     "--rules", multiple=True, metavar="DIR", help="Load the rules in DIR too. They are code that runs."
 )
 def explain(rule: str | None, rules: tuple[str, ...]) -> ExitCode:
-    """Print the page of RULE, a code or a name; without RULE list all rules."""
+    """Print the page of RULE, a code or a name; list the rules of a family such as LA1, or without RULE all."""
     from leakaudit.scan.loader import load_rules
-    from leakaudit.scan.selection import unknown_rule
+    from leakaudit.scan.selection import select_rules
 
     known = load_rules(rules)
-    if rule is None:
-        click.echo("".join(_line(item) for item in known), nl=False)
-        return ExitCode.CLEAN
-    wanted = rule.casefold().replace("_", "-")
+    wanted = (rule or "").casefold().replace("_", "-")
     for item in known:
         if wanted in {item.code.casefold(), item.name}:
-            click.echo(_page(item, color=sys.stdout.isatty() and color_wanted()), nl=False)
+            click.echo(_page(item, color=shows_color(sys.stdout)), nl=False)
             return ExitCode.CLEAN
-    raise unknown_rule(rule, known)
+    chosen = select_rules(known, () if rule is None else (rule,))
+    click.echo("".join(_line(item) for item in chosen), nl=False)
+    return ExitCode.CLEAN
 
 
 def _line(rule: Rule) -> str:

@@ -13,7 +13,7 @@ import click
 
 import leakaudit
 from leakaudit.cli.exitcodes import ExitCode
-from leakaudit.cli.params import DURATION
+from leakaudit.cli.params import DURATION, PID
 from leakaudit.cli.terminal import columns, shows_color
 from leakaudit.errors import UsageError
 
@@ -50,7 +50,7 @@ class Request:
 
 
 @click.command()
-@click.argument("pids", nargs=-1, type=click.IntRange(1))
+@click.argument("pids", nargs=-1, type=PID)
 @click.option(
     "--match", metavar="REGEX", help="Processes whose command line REGEX finds, also those that come later."
 )
@@ -140,8 +140,8 @@ class _File:
         if path is not None:
             try:
                 # What was watched cannot be watched again; pipes and devices hold nothing.
-                mode = "x" if not Path(path).exists() or Path(path).is_file() else "w"
-                self._file = Path(path).open(mode, encoding="utf-8", buffering=1)
+                special = Path(path).exists() and not Path(path).is_file()
+                self._file = Path(path).open("w" if special else "x", encoding="utf-8", buffering=1)  # noqa: SIM115
             except FileExistsError as error:
                 raise UsageError(f"{path} exists already", "name another file, or remove it") from error
             except OSError as error:

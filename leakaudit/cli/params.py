@@ -13,8 +13,9 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 864
 
 if TYPE_CHECKING:
     _Base = click.ParamType[float]
+    _WholeBase = click.ParamType[int]
 else:
-    _Base = click.ParamType  # generic from click 8.4 on only
+    _Base = _WholeBase = click.ParamType  # generic from click 8.4 on only
 
 
 class Duration(_Base):
@@ -33,4 +34,18 @@ class Duration(_Base):
         return seconds
 
 
+class Pid(_WholeBase):
+    """The number of a process."""
+
+    name = "PID"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number."""
+        text = str(value).strip()
+        if not re.fullmatch(r"0*[1-9][0-9]*", text):
+            self.fail(f"{value!r} is not the number of a process; see `ps -e`", param, ctx)
+        return int(text)
+
+
 DURATION = Duration()
+PID = Pid()

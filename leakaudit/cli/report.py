@@ -30,7 +30,7 @@ def report(
 
     A session that was cut off is told as far as it goes. Exits 1 when growth is confirmed.
     """
-    from leakaudit.runtime.reread import read_report, read_runtime_reports
+    from leakaudit.runtime.reread import read_audits, read_report, read_runtime_reports
 
     if html is not None:
         if format_ != "text" or output is not None:
@@ -43,7 +43,7 @@ def report(
         from leakaudit.cli.verify import tell
         from leakaudit.findings.before_after import compare
 
-        return tell(compare(read_runtime_reports([Path(before)]), read_runtime_reports(paths)), output)
+        return tell(compare(read_audits([Path(before)]), read_audits(paths)), output)
     found = read_report(paths[0]) if len(paths) == 1 else read_runtime_reports(paths)
     emit(found, format_, output)
     if found.runtime is None:

@@ -10,7 +10,8 @@ import click
 
 from leakaudit.cli.exitcodes import ExitCode
 from leakaudit.cli.output import emit, format_option, output_option
-from leakaudit.cli.params import DURATION
+from leakaudit.cli.params import DURATION, PID
+from leakaudit.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("pid", type=click.IntRange(1))
+@click.argument("pid", type=PID)
 @click.option("--duration", type=DURATION, default="60s", show_default=True, help="How long to watch.")
 @click.option(
     "--interval", type=DURATION, help="Time between two samples.  [default: what suits the duration]"
@@ -87,6 +88,7 @@ def runtime(pid: int, **options: Any) -> ExitCode:
     from leakaudit.runtime.audit import Options, audit
     from leakaudit.runtime.fleet import audit_tree
 
+    _refuse_contradictions(options)
     wanted = Options(
         duration_s=options["duration"],
         interval_s=options["interval"] or 0.0,
@@ -102,7 +104,7 @@ def runtime(pid: int, **options: Any) -> ExitCode:
     quiet = options["quiet"]
     given = options["from_"]
     scan = _given(given) if given else partial(scan_source, no_config=options["no_config"])
-    if options["live"] and _can_live(options):
+    if options["live"] and _can_live():
         from leakaudit.cli.live import audit_live
 
         report = audit_live(pid, scan, wanted, children=options["children"])
@@ -114,13 +116,21 @@ def runtime(pid: int, **options: Any) -> ExitCode:
     return ExitCode.FINDINGS if report.confirmed else ExitCode.CLEAN
 
 
-def _can_live(options: dict[str, Any]) -> bool:
-    """Refuse what --live cannot go with; tell where there is no terminal for it."""
-    from leakaudit.cli.live import can_show
-    from leakaudit.errors import UsageError
-
-    if options["quiet"]:
+def _refuse_contradictions(options: dict[str, Any]) -> None:
+    if options["passive"] and options["method"] != "auto":
+        raise UsageError("--passive goes in by no way at all", "leave --method out")
+    if options["from_"] and (options["source"] or options["include_dependencies"]):
+        raise UsageError("--from scans nothing", "leave --source and --include-dependencies out")
+    if options["interval"] and options["interval"] > options["duration"]:
+        raise UsageError("--interval is longer than --duration", "take a dozen samples or more")
+    if options["live"] and options["quiet"]:
         raise UsageError("--live is what --quiet leaves out", "leave one of them out")
+
+
+def _can_live() -> bool:
+    """Tell whether there is a terminal for --live, and tell the user where there is none."""
+    from leakaudit.cli.live import can_show
+
     if not can_show():
         click.echo("leakaudit: --live needs a terminal; the report comes at the end", err=True)
         return False
@@ -131,7 +141,6 @@ def _given(path: str) -> Callable[[Sequence[Path]], Report]:
     """Return what takes the place of a scan: the findings of a report, as if nobody had been asked yet."""
     from dataclasses import replace
 
-    from leakaudit.errors import UsageError
     from leakaudit.runtime.reread import read_report
 
     report = read_report(Path(path))

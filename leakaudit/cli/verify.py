@@ -42,9 +42,9 @@ def verify(before: tuple[str, ...], after: tuple[str, ...]) -> ExitCode:
     Takes session files or reports in JSON. Exits 0 when that is so, 1 when it is not or cannot be told.
     """
     from leakaudit.findings.before_after import compare
-    from leakaudit.runtime.reread import read_runtime_reports
+    from leakaudit.runtime.reread import read_audits
 
-    told = [read_runtime_reports(list(map(Path, paths))) for paths in (before, after)]
+    told = [read_audits(list(map(Path, paths))) for paths in (before, after)]
     return tell(compare(*told), None)
 
 

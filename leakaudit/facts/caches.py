@@ -62,11 +62,10 @@ class Cached:
         """Whether the instance is part of every key: a method or a property."""
         function = self.function
         first = function.params[0].name if function.params else ""
-        return (
-            bool(function.cls)
-            and function.kind in ("", "property")
-            and first not in ("cls", "mcs", "mcls", "")
-        )
+        return bool(function.cls) and function.kind in ("", "property") and first in _INSTANCE
+
+
+_INSTANCE = frozenset({"self", "_self", "this", "inst", "instance", "slf", "s"})
 
 
 def cached_functions(project: Project) -> Iterator[Cached]:

@@ -31,7 +31,7 @@ def skipped_by_cancel(
 
 def _skipped(node: ast.Try, frame: Frame, imports: dict[str, str]) -> Skipped | None:
     caught = [_names(handler.type) for handler in node.handlers]
-    if any(names is None or names & _BROADER for names in caught) or not _awaits(node.body):
+    if any(names is None or names & _BROADER for names in caught) or not _awaits(node.body) or _gathers(node):
         return None
     for handler, names in zip(node.handlers, caught, strict=True):
         last = handler.body[-1]
@@ -43,6 +43,14 @@ def _skipped(node: ast.Try, frame: Frame, imports: dict[str, str]) -> Skipped | 
                 callee = owner_of(frame, plain, imports) or f"?:{text}"
                 return Skipped(handler.lineno, handler.col_offset + 1, frame.index, callee, short_text(call))
     return None
+
+
+def _gathers(node: ast.Try) -> bool:
+    """Whether all that is awaited is `gather`, which cancels what it gathers, and all that is skipped is to cancel."""
+    awaited = [p.value for s in node.body for p in ast.walk(s) if isinstance(p, ast.Await)]
+    ends = [call for handler in node.handlers for call in _calls(handler.body) if _ends(call)]
+    last = {dotted(a.func).rpartition(".")[2] if isinstance(a, ast.Call) else "" for a in awaited}
+    return last == {"gather"} and {dotted(call.func).rpartition(".")[2] for call in ends} == {"cancel"}
 
 
 def _names(caught: ast.expr | None) -> set[str] | None:

@@ -6,20 +6,20 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from leakaudit.facts.answers import words
 from leakaudit.facts.linked import Seen, Subject
+from leakaudit.facts.missed_removals import WRONG_KEY, missed, wrong_key
 from leakaudit.facts.model import Event, Flag, Op
 
 if TYPE_CHECKING:
     from leakaudit.facts.project import Project
 
-#: Grades that leave the container growing, worst first, and the two that silence a rule.
-NONE, UNCALLED, CLEAR_ONLY, SAME_KEY, WRONG_KEY, SUCCESS_ONLY, INNER, BY_NAME, PAIRED, BOUND = (
+#: The other grades that leave the container growing, and the two that silence a rule.
+NONE, UNCALLED, CLEAR_ONLY, SAME_KEY, INNER, BY_NAME, PAIRED, BOUND = (
     "none",
     "uncalled",
     "clear-only",
     "same-key",
-    "wrong-key",
-    "success-only",
     "inner-only",
     "by-name",
     "paired",
@@ -28,7 +28,7 @@ NONE, UNCALLED, CLEAR_ONLY, SAME_KEY, WRONG_KEY, SUCCESS_ONLY, INNER, BY_NAME, P
 _TEARDOWN = re.compile(
     r"^_*(close|aclose|shutdown|stop|destroy|dispose|teardown|tear_down|terminate|exit|finalize|finish_all|cleanup_all|clear|clear_all|clear_cache|clear_caches|reset|reset_all|"
     r"flush_all|__exit__|__aexit__|__del__|stopService|async_shutdown|on_shutdown|async_stop|disconnect_all|cancel_all|stop_all|unload|async_unload_entry|__setstate__|"
-    r"reset_\w+|cancel_all\w*|clear_all\w*|shutdown_\w+|\w+_all|"
+    r"reset_\w+|cancel_all\w*|clear_all\w*|shutdown_\w+|\w+_all|(remove|delete|close|release|unregister|disconnect|stop)_all_\w+|"
     r"release_all|kill|quit|close_all|cancel|del|exit|aexit)_*$"
 )
 _LEAVING = frozenset({"__exit__", "__aexit__"})
@@ -40,6 +40,10 @@ _ASKED = re.compile(
 _MAKING = re.compile(
     r"^_*(__\w+__|init|setup|set_up|start|open|connect|configure|create|build|prepare|load|run|main|serve|on_start|async_setup|async_added|async_init|register|install|enable|initialize|makeConnection)"
 )
+#: Names of keys that say nothing of what they name.
+_ANY_KEY = frozenset({"id", "key", "name", "k", "i", "x", "item"})
+#: Words in the names of what only holds an entry until it is settled: that it leaves there says nothing.
+_WAITING = frozenset({"pending", "progress", "inflight", "incoming", "temporary", "tmp"})
 _LAZY_READ = re.compile(
     r"^_*(get|__getitem__|lookup|fetch|read|load|peek|__contains__|is_\w+|has|check|find|exists)(_|$)"
 )
@@ -71,7 +75,10 @@ def grade(project: Project, subject: Subject) -> Cleanup:
     ]
     removals = [s for s in removals if not _is_constant_key(subject, s)]
     maker = project.function(subject.path, container.func)
-    if subject.scope == "i" and maker is not None and not _MAKING.match(maker.name):
+    lazily = any(
+        s.event.line == container.line and _is_first_time(subject, s) for s in subject.events(Op.REBIND)
+    )
+    if subject.scope == "i" and maker is not None and not _MAKING.match(maker.name) and not lazily:
         return Cleanup(PAIRED, f"it is made anew whenever `{maker.name}` runs")
     sure = [s for s in removals if s.sure]
     helper = project.handed_to_removers.get((subject.path, subject.name)) if subject.scope == "i" else None
@@ -119,91 +126,19 @@ def grade(project: Project, subject: Subject) -> Cleanup:
     lazy = [s for s in called if _is_lazy(project, s)]
     if lazy and all(s in lazy or _is_asked_for(project, s) for s in called):
         return Cleanup(SAME_KEY, "entries go only when the very same key is asked for again", tuple(called))
-    if success_only(project, subject, partial):
-        return Cleanup(
-            SUCCESS_ONLY,
-            "the removal is skipped when what lies between is cancelled or raises: it is not in `finally`",
-            tuple(called),
-        )
+    round_them = missed(project, subject, direct, partial, called)
+    if round_them is not None:
+        return Cleanup(*round_them, tuple(called))
     return Cleanup(PAIRED, "entries are removed again", tuple(called))
-
-
-def wrong_key(subject: Subject, removals: list[Seen]) -> str:
-    """Say how every removal asks for something else than what was put in, or ""."""
-    inserts = [s.event for s in subject.events(Op.GROW) if s.event.func >= 0]
-    if not inserts:
-        return ""
-    reasons = [_mismatch(subject, inserts, s.event) for s in removals]
-    return reasons[0] if reasons and all(reasons) else ""
-
-
-def _mismatch(subject: Subject, inserts: list[Event], removal: Event) -> str:
-    if removal.op is not Op.SHRINK or removal.flags & Flag.CALLBACK or not removal.key:
-        return ""
-    if subject.container.kind in ("dict", "defaultdict"):
-        if removal.method not in ("pop", "del") or not removal.key.isidentifier():
-            return ""
-        for insert in inserts:
-            holder, _, attribute = insert.key.rpartition(".")
-            if (
-                insert.method not in ("[]=", "__setitem__")
-                or not attribute
-                or not holder.isidentifier()
-                or insert.value.partition(".")[0] != holder
-                or holder != removal.key
-            ):
-                return ""
-        return f"put in under `{inserts[0].key}`, but taken out with `{removal.key}`, which never matches"
-    if removal.method not in ("remove", "discard") or not removal.key.startswith("("):
-        return ""
-    taken = [part.strip() for part in removal.key.strip("()").split(",")]
-    for insert in inserts:
-        given = [part.strip() for part in insert.value.strip("()").split(",")]
-        shared = [name for name in taken if name in given]
-        if (
-            not insert.value.startswith("(")
-            or len(taken) != len(given)
-            or not shared
-            or any(taken.index(n) == given.index(n) for n in shared)
-        ):
-            return ""
-    return f"put in as `{inserts[0].value}`, but taken out as `{removal.key}`, which never matches"
-
-
-def success_only(project: Project, subject: Subject, removals: list[Seen]) -> bool:
-    """Tell whether entries are put in and taken out by one coroutine that may be cancelled in between."""
-    if subject.container.kind not in ("dict", "defaultdict") or any(
-        s.event.flags & (Flag.FINALLY | Flag.EXCEPT | Flag.CALLBACK | Flag.LOOP) for s in removals
-    ):
-        return False
-    grows = [
-        s
-        for s in subject.seen
-        if s.event.func >= 0
-        and (
-            s.event.op is Op.GROW or (s.event.op is Op.READ_GROW and subject.container.kind == "defaultdict")
-        )
-    ]
-    places = {(s.path, s.event.func) for s in grows}
-    if len(places) != 1 or any(
-        (s.path, s.event.func) not in places or s.event.op is not Op.SHRINK for s in removals
-    ):
-        return False
-    path, index = next(iter(places))
-    function = project.function(path, index)
-    return (
-        function is not None
-        and function.is_async
-        and min(s.event.line for s in grows) < min(s.event.line for s in removals) - 1
-    )
 
 
 def sibling(project: Project, subject: Subject, key: str) -> Seen | None:
     """Return the removal of the same key from a container beside this one, if there is one."""
-    if not key:
+    if not key or key in _ANY_KEY:
         return None
     for seen in project.removals_by_key.get((subject.path, subject.scope, subject.cls, key), ()):
-        if seen.event.owner.rpartition(".")[2] != subject.name:
+        other = seen.event.owner.rpartition(".")[2]
+        if other != subject.name and not _WAITING & set(words(other)):
             return seen
     return None
 
@@ -244,7 +179,22 @@ def _is_removal(project: Project, subject: Subject, seen: Seen) -> bool:
         and subject.scope == "i"
     ):
         return False
+    if _is_first_time(subject, seen):
+        return False
     return event.value != "None" or "None" not in subject.container.text
+
+
+def _is_first_time(subject: Subject, seen: Seen) -> bool:
+    """Whether the name is bound because it is not yet: `if self._cache is None: self._cache = {}`."""
+    name = re.escape(subject.name)
+    unbound = re.compile(
+        rf"^(not )?[\w.]*\b{name}( is None)?$|hasattr\(\w+, ['\"]{name}['\"]\)|['\"]{name}['\"] not in "
+    )
+    return any(
+        unbound.search(guard)
+        and (guard.startswith("not ") or guard.endswith(" is None") or " not in " in guard)
+        for guard in seen.event.guards
+    )
 
 
 def _is_teardown(project: Project, seen: Seen) -> bool:
@@ -254,8 +204,8 @@ def _is_teardown(project: Project, seen: Seen) -> bool:
     if (
         seen.event.op is Op.SHRINK
         and seen.event.method in ("pop", "del", "remove", "discard")
-        and not seen.event.flags & Flag.LOOP
         and seen.event.key
+        and (not seen.event.flags & Flag.LOOP or _is_told(seen.event))
     ):
         return False
     function = project.function(seen.path, seen.event.func)
@@ -266,6 +216,13 @@ def _is_teardown(project: Project, seen: Seen) -> bool:
             return True
         function = project.function(seen.path, function.parent)
     return False
+
+
+def _is_told(event: Event) -> bool:
+    """Whether a loop takes out what something else names, and not all that there is."""
+    name = event.owner.rpartition(".")[2].rpartition(":")[2]
+    looped = [tag for tag in event.key_origins if tag.startswith("loop:")]
+    return bool(looped) and not any(re.search(rf"\b{re.escape(name)}\b", tag) for tag in looped)
 
 
 def _is_routine(project: Project, seen: Seen) -> bool:
@@ -307,7 +264,7 @@ def _is_lazy(project: Project, seen: Seen) -> bool:
 
 
 def _size_guard(subject: Subject) -> bool:
-    return bool(subject.events(Op.MEASURE)) and any(
+    return any(s.event.depth == 0 for s in subject.events(Op.MEASURE)) and any(
         s.event.depth == 0 for s in subject.events(Op.SHRINK, Op.TRIM, Op.CLEAR, Op.REBIND)
     )
 

@@ -6,7 +6,7 @@ import ast
 import builtins
 
 from leakaudit.facts.answers import words
-from leakaudit.facts.resources import CLOSERS, CLOSING_WORDS
+from leakaudit.facts.resources import CLOSERS, CLOSING_WORDS, HARMLESS, SAYING
 
 _LOGGERS = {"log", "logger", "logging", "_log", "_logger", "LOG", "LOGGER", "_LOGGER", "warnings"}
 
@@ -24,6 +24,11 @@ def is_closer(name: str) -> bool:
 def is_ending(name: str) -> bool:
     """Tell by its name whether a method ends its object, or the part of it that has to be ended: `close_socket`."""
     return name in CLOSERS or bool({"close", "aclose", "shutdown"} & set(words(name)[:1]))
+
+
+def is_harmless(name: str) -> bool:
+    """Tell by its name whether a callee does not raise in practice; a constructor hardly ever does."""
+    return name in HARMLESS or name.lstrip("_")[:1].isupper() or SAYING.match(name) is not None
 
 
 def is_logger(func: ast.expr) -> bool:

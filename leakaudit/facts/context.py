@@ -32,6 +32,12 @@ _START_NAMES = re.compile(
     r"on_after_|on_init|on_start|on_setup|on_ready|on_register|setup_|init_|load_|opt_|register_builtin|register_default|mount|include_router|(\w+_)?(lifespan|startup)(_|$))"
 )
 _COMMAND_LINE = re.compile(r"\b(click|typer|cli|cmd|app_cli)\b")
+_COMMAND = re.compile(r"[.:]command(\.\(\))?$")
+#: Where a command is a message that somebody sends.
+_CHAT = re.compile(
+    r"(bot|client|commands|tree|cog|router|group|app|discord|telegram|slack|chat|irc)\w*[.:]command(\.\(\))?$",
+    re.IGNORECASE,
+)
 _COMMANDS = frozenset({"click", "typer", "rich_click", "cyclopts", "asyncclick"})
 _IMPORT_NAMES = frozenset(
     {"__init_subclass__", "__set_name__", "__class_getitem__", "__prepare__", "__mro_entries__"}
@@ -107,6 +113,8 @@ class Contexts:
             ):
                 return Answer("start-up", f"`{name}` is a command of the command line", path, function.line)
             known = _ROUTE.search(decorator) and not decorator.endswith(("property", "setter"))
+            if known and _COMMAND.search(decorator) and not _CHAT.search(decorator):
+                continue  # of some command line of the project's own
             if known or self._project.tables.is_entry_point(decorator):
                 return Answer(
                     "per-event",

@@ -5,17 +5,15 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass, field
 
-from leakaudit.facts.closers import is_closer, is_ending, is_logger, name_of
+from leakaudit.facts.closers import is_closer, is_ending, is_harmless, is_logger, name_of
 from leakaudit.facts.expressions import dotted, short_text
 from leakaudit.facts.resources import (
     BORROWERS,
     CLOSERS,
-    HARMLESS,
     LENDING,
     READS,
     REAPERS,
     REPLIES,
-    SAYING,
     SESSIONS,
     STARTED,
     STARTERS,
@@ -233,7 +231,7 @@ class Effects:
                 self._value(argument, "test")
             else:
                 self._argument(argument, name, func, role)
-        if node is not self.maker and not _is_harmless(name) and not is_logger(func):
+        if node is not self.maker and not is_harmless(name) and not is_logger(func):
             self._risk(node)
 
     def _method(self, node: ast.Call, holder: str, name: str, role: str) -> None:
@@ -249,6 +247,8 @@ class Effects:
             self._now.closes = True
             return
         self.uses.append(name)
+        if name == "makefile" and role.startswith("name:"):
+            self._adopt(role)  # a socket stays open as long as the files made of it
         if (
             role == "return"
             and name not in READS
@@ -257,7 +257,7 @@ class Effects:
             self._now.gives = True  # what it made of itself is the caller's, and may need it
         for argument in arguments:
             self._value(argument, "test")
-        if not _is_harmless(name):
+        if not is_harmless(name):
             self._risk(node)
 
     def _argument(self, node: ast.expr, name: str, func: ast.expr, role: str) -> None:
@@ -315,8 +315,3 @@ class Effects:
                 getattr(node, "lineno", 0),
                 short_text(node),
             )
-
-
-def _is_harmless(name: str) -> bool:
-    """Tell by its name whether a callee does not raise in practice; a constructor hardly ever does."""
-    return name in HARMLESS or name.lstrip("_")[:1].isupper() or SAYING.match(name) is not None

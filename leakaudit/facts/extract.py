@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import msgspec
 
 from leakaudit.errors import SourceError
+from leakaudit.facts.abandoned import abandoned
 from leakaudit.facts.cancelling import skipped_by_cancel
 from leakaudit.facts.expressions import annotation_text, dotted, position, type_name
 from leakaudit.facts.frame import Frame, imported, owner_of, scope_of
@@ -21,6 +22,7 @@ from leakaudit.facts.model import Event, FileFacts
 from leakaudit.facts.races import races
 from leakaudit.facts.raises import raises
 from leakaudit.facts.resolving.definitions import Definitions
+from leakaudit.facts.unanswered import unanswered
 from leakaudit.facts.walk import Walk
 from leakaudit.findings import suppression
 from leakaudit.source.classify import is_generated
@@ -106,6 +108,10 @@ class _Resolution(Definitions):
             holdings=tuple(holdings(self.walk.functions, self.imports)),
             skipped=tuple(skipped_by_cancel(self.walk.functions, self.imports)),
             frame_cycles=tuple(frame_cycles(self.walk.functions)),
+            abandoned=(
+                *abandoned(self.walk.functions, self.imports),
+                *unanswered(self.walk.functions, self.imports),
+            ),
             graphs=tuple(kept_graphs(self._bodies(), self.imports)),
         )
 

@@ -64,6 +64,9 @@ class Frame(msgspec.Struct, eq=False, gc=False):
     globals: frozenset[str] = frozenset()
     nonlocals: frozenset[str] = frozenset()
     aliases: dict[str, str] = {}
+    several: dict[
+        str, tuple[str, ...]
+    ] = {}  # loop variable -> the containers that it stands for, one after another
     definitions: dict[str, list[ast.AST]] = {}
     loops: dict[str, ast.AST] = {}  # loop variable -> what is iterated
     caught: frozenset[str] = frozenset()  # names bound by `except ... as`
@@ -165,8 +168,7 @@ def _outward(frame: Frame, root: str, path: str, imports: dict[str, str], hops: 
 def _is_plain(frame: Frame, name: str, hops: int) -> bool:
     """Whether a name that a function binds is its own, and stands for nothing else."""
     return not (
-        name == frame.self_name
-        or name == frame.cls_name
+        name in (frame.self_name, frame.cls_name)
         or (hops and name in frame.aliases)
         or name in frame.globals
         or name in frame.nonlocals

@@ -93,7 +93,12 @@ def _judge(
     lasting: bool,
 ) -> Iterator[Holding]:
     """What certainly stays open, else what does if the calls that are given it only use it, else what may when one raises."""
-    own = frozenset(path for path, *_ in frame.containers if path.isidentifier())
+    own = frozenset(
+        path
+        for path, value, *_ in frame.containers
+        if path.isidentifier()
+        and not (path in names and isinstance(value, ast.Call))  # a buffer, in another branch
+    )
     raised = None
     for lent in (False, True):
         paths = Paths(Effects({*names}, maker, lent, own))

@@ -93,7 +93,8 @@ def removal(project: Project, subject: Subject) -> Answer:
     cleanup = project.cleanup(subject)
     if cleanup.removals:
         first = cleanup.removals[0]
-        names = {_name(project, seen) for seen in subject.events(Op.SHRINK, Op.CLEAR, Op.TRIM)}
+        one_by_one = subject.events(Op.SHRINK)  # what empties all is no use to a single instance
+        names = {_name(project, seen) for seen in one_by_one or subject.events(Op.CLEAR, Op.TRIM)}
         if names and names <= _FINALIZERS:
             return Answer(
                 "finalizer",

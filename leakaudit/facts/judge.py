@@ -10,6 +10,7 @@ from leakaudit.facts.answers import Answer
 from leakaudit.facts.cleanup import CLEAR_ONLY, INNER, NONE, Cleanup, evicted_sibling, sibling
 from leakaudit.facts.linked import Place, Seen, Subject
 from leakaudit.facts.model import Flag, Op
+from leakaudit.facts.near_misses import near_misses
 from leakaudit.facts.project import Project
 from leakaudit.findings import Evidence, Location, Probe, ProbeKind, Related
 
@@ -56,6 +57,8 @@ CLEANUP = {
     "same-key": 1,
     "wrong-key": 3,
     "success-only": 1,
+    "skipped": 3,
+    "unanswered": 2,
     "inner-only": 1,
     "by-name": -4,
     "paired": -20,
@@ -129,7 +132,7 @@ def sites(project: Project, subject: Subject) -> Iterator[Seen]:
             continue
         if event.depth and event.method in ("[]=", "[]+=", "+="):
             continue
-        if event.depth and subject.container.kind in _SEQUENCES:
+        if event.depth and subject.container.kind in (*_SEQUENCES, "set"):
             continue
         yield seen
 
@@ -156,7 +159,9 @@ def _weigh(project: Project, subject: Subject, site: Seen, lifetime: Answer, cle
         # a loop that works something off, inside of what is made for a while
         context = Answer("likely-event", context.reason, context.path, context.line)
     key = project.key_domain(subject, site)
-    beside = tuple(_sibling(project, subject, site, cleanup))
+    beside = tuple(_sibling(project, subject, site, cleanup)) or tuple(
+        near_misses(project, subject, site, key, cleanup)
+    )
     evidence = [
         _evidence("lifetime", lifetime, LIFETIME),
         _evidence("context", context, CONTEXT),

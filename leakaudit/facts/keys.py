@@ -21,6 +21,8 @@ _CODE = frozenset(
     "func function fn cls klass class type typ module mod code endpoint view route tool schema mapper signature database component "
     "plugin handler".split()
 )
+#: An event itself is hardly ever a key.
+_NAMES_OF_EVENTS = frozenset({"event", "events", "evt"})
 _IDENTITY_CALLS = frozenset(
     "get_ident get_native_id getcurrent current_thread current_task currentThread current_greenlet".split()
 )
@@ -71,6 +73,8 @@ def domain(event: Event, sequence: bool, mapping: bool = False) -> Answer:
     )
     if walked is not None:
         return Answer("finite", f"the key `{event.key}` runs over the container's own keys")
+    if event.key in _NAMES_OF_EVENTS:
+        return Answer("likely-finite", f"the key `{event.key}` is the name of an event: as many as there are")
     if event.key:
         return _domain(event.key, event.key_origins)
     if event.method in ("update", "|=") and mapping:

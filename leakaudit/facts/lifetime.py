@@ -208,6 +208,8 @@ class Lifetimes:
             if rest.startswith("c:") or "[]" in rest:
                 return self._stored_element(rest.partition("[")[0], path, call, name)
             holder = self._project.class_named(owner, path)
+            if holder is not None and self._is_replaced(path, call):
+                return Answer("unknown", f"each `{name}` takes the place of the one before", path, call.line)
             return (
                 self.of_class(holder, depth - 1)
                 if holder is not None
@@ -223,6 +225,16 @@ class Lifetimes:
             return Answer("unknown", f"a `{name}` is returned to the caller", path, call.line)
         return Answer(
             "unknown" if verb == "arg" else "short", f"a `{name}` is made inside a call", path, call.line
+        )
+
+    def _is_replaced(self, path: str, call: Call) -> bool:
+        """Whether what handles an event keeps a new one in the attribute each time."""
+        function = self._project.function(path, call.func)
+        return (
+            function is not None
+            and function.name not in ("__init__", "__new__", "__post_init__")
+            and not any(guard.startswith("not ") or " is None" in guard for guard in call.guards)
+            and self._project.contexts.of_function(path, call.func).value in ("per-event", "likely-event")
         )
 
     def _local(self, path: str, call: Call, name: str, depth: int) -> Answer:

@@ -17,7 +17,7 @@ SHORT_WORDS = frozenset(
     "writer command step test args result report frame expression statement schema template renderer serializer "
     "encoder decoder query path row cell block section line diff patch plan params parameters info data details snapshot event "
     "error exception warning graph tree element widget figure plot dataset batch sample migration inspector matcher scanner checker "
-    "mock dummy fake model flow wizard episode".split()
+    "mock dummy fake model flow wizard episode future promise deferred operation attempt".split()
 )
 LONG_METHODS = frozenset(
     "serve serve_forever run_forever listen main consume start_consuming mainloop main_loop event_loop poll_forever start_server "

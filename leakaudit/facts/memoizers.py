@@ -65,6 +65,12 @@ def widest(project: Project, memoizer: Memoizer) -> Answer:
     return worst
 
 
+def by_text(memoizer: Memoizer) -> bool:
+    """Tell whether its keys are the text of whatever it is given, which holds the addresses of most objects."""
+    tags = memoizer.growth.event.key_origins
+    return any(tag.startswith(("call:str", "call:repr")) for tag in tags)
+
+
 def _growth(project: Project, subject: Subject) -> Seen | None:
     """Where a function nested in the container's own puts something in under its own arguments."""
     for seen in subject.events(Op.GROW):

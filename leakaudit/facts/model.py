@@ -87,6 +87,7 @@ class Function(msgspec.Struct, frozen=True, array_like=True, gc=False):
     column: int = 1
     loop_calls: tuple[str, ...] = ()  # those of `calls` that are made inside a loop without end
     endless: bool = False  # runs `while True` without a way out, at its own pace
+    empties: tuple[str, ...] = ()  # parameters that it takes entries out of
 
     @property
     def name(self) -> str:
@@ -144,7 +145,7 @@ class Event(msgspec.Struct, frozen=True, array_like=True, gc=False):
     key_origins: tuple[str, ...] = ()
     value: str = ""  # of what grows; "None" where the container is bound to that
     value_origins: tuple[str, ...] = ()
-    guards: tuple[str, ...] = ()  # of what grows
+    guards: tuple[str, ...] = ()  # of what grows, shrinks or is bound anew
     flags: int = 0
     end_column: int = 0
 
@@ -266,6 +267,20 @@ class FrameCycle(msgspec.Struct, frozen=True, array_like=True, gc=False):
     how: str
 
 
+class Abandoned(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """An entry of `owner` that the way out at `exit_line` leaves in, where the others take it out.
+
+    `how` is "raise", "return" or "wait", when one function puts it in and takes it out; "unanswered" or "cancelled", when
+    it waits for somebody else to do that.
+    """
+
+    owner: str
+    line: int
+    exit_line: int
+    how: str
+    func: int
+
+
 class FileFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """All that pass 1 keeps of a file."""
 
@@ -293,6 +308,7 @@ class FileFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     holdings: tuple[Holding, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     frame_cycles: tuple[FrameCycle, ...] = ()
+    abandoned: tuple[Abandoned, ...] = ()
 
     def called_names(self) -> set[str]:
         """Return the names of all that the functions of the file call or pass along."""

@@ -15,7 +15,7 @@ from leakaudit.facts.context import Contexts
 from leakaudit.facts.custom import Tables
 from leakaudit.facts.lifetime import Lifetimes
 from leakaudit.facts.linked import Place, Seen, Subject
-from leakaudit.facts.model import Call, Class, FileFacts, Flag, Function, Op
+from leakaudit.facts.model import Abandoned, Call, Class, FileFacts, Flag, Function, Op
 from leakaudit.facts.modules import Modules
 
 if TYPE_CHECKING:
@@ -214,6 +214,23 @@ class Project:
                         seen
                     )
         return found
+
+    @cached_property
+    def abandoned(self) -> dict[Place, list[tuple[str, Abandoned]]]:
+        """Container -> (file, way out) of the entries that are left in on it."""
+        found: dict[Place, list[tuple[str, Abandoned]]] = {}
+        for path, facts in self.files.items():
+            for item in facts.abandoned:
+                owner = Place(path, item.owner)
+                place = owner if owner in self.subjects else self.place_of(item.owner, path)
+                if place is not None:
+                    found.setdefault(place, []).append((path, item))
+        return found
+
+    def place_of(self, owner: str, path: str) -> Place | None:
+        """Return the container that an owner string of a file means, if the project holds it."""
+        scope, _, rest = owner.partition(":")
+        return self._resolve(scope, rest, path, self.subjects)
 
     # -- classes ----------------------------------------------------------------------------------------------------
 
@@ -481,7 +498,29 @@ class Project:
                         for tag in argument.split("|")[:2]:
                             if tag.startswith("attr:self."):
                                 found[path, tag.removeprefix("attr:self.")] = name
+                for attribute in self._emptied(path, call):
+                    found[path, attribute] = name
         return found
+
+    def _emptied(self, path: str, call: Call) -> Iterator[str]:
+        """The attributes that a call hands to a parameter which the callee takes entries out of."""
+        given = [*enumerate(call.args), *call.keywords]
+        given = [
+            (at, tag.rpartition(".")[2])
+            for at, tags in given
+            for tag in tags.split("|")[:2]
+            if tag.startswith("attr:self.")
+        ]
+        target = self.callee(call.callee, path, call.func) if given else None
+        function = self.function(*target) if target is not None else None
+        if function is None or not function.empties:
+            return
+        names = [p.name for p in function.params if not p.name.startswith("*")]
+        names = names[1:] if function.cls and function.kind != "static" else names
+        for at, attribute in given:
+            name = names[at] if isinstance(at, int) and at < len(names) else at
+            if name in function.empties:
+                yield attribute
 
     @cached_property
     def ended_attributes(self) -> set[str]:

@@ -154,7 +154,9 @@ def _hands_on(load: ast.Name, parents: dict[ast.AST, ast.AST]) -> bool:
     """Whether this read of a task gives it to someone else, awaits it, or stops it another way than by `cancel()`."""
     parent = parents[load]
     if isinstance(parent, ast.Attribute):
-        return parent.attr not in _QUESTIONS and parent.attr != "cancel"
+        called = parents.get(parent)
+        cancelled = parent.attr == "cancel" and isinstance(called, ast.Call) and called.func is parent
+        return parent.attr not in _QUESTIONS and not cancelled
     if isinstance(parent, (ast.Compare, ast.UnaryOp, ast.BoolOp, ast.If, ast.IfExp, ast.While)):
         return False
     return not (isinstance(parent, (ast.List, ast.Tuple, ast.Set)) and _is_race(parents[parent]))

@@ -60,7 +60,7 @@ def registers(callee: str, tables: Tables) -> bool:
     if said is not None:
         return said
     name = callee.replace(":", ".").rpartition(".")[2]
-    if name in _TRANSIENT or _UNDO.match(name):
+    if name in _TRANSIENT or name.endswith("done_callback") or _UNDO.match(name):
         return False
     return (
         name in REGISTER_NAMES

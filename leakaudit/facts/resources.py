@@ -211,10 +211,10 @@ HARMLESS = frozenset(
     "encode Event Lock RLock Condition Queue deque defaultdict OrderedDict partial namedtuple cast super "
     "escape compile basename dirname exists isfile isdir umask ctime strftime localtime gmtime now utcnow urlparse quote unquote pack "
     "suppress nullcontext Path sleep arange zeros ones array linspace "
-    "__init__ socket mount get_extra_info unpack unpack_from calcsize fstat create_default_context iscoroutinefunction "
+    "__init__ socket makefile new_event_loop getvalue mount get_extra_info unpack unpack_from calcsize fstat create_default_context iscoroutinefunction "
     "isgeneratorfunction isawaitable isfunction ismethod isclass isatty "
     "geteuid getegid getuid getgid getpid gettempdir cpu_count copy_context "
     "min max abs range zip enumerate sorted reversed iter getattr setattr is_set set_name gettimeout Thread copy".split()
 )
 #: Questions and settings, by their names: these do not raise in practice, either.
-SAYING = re.compile(r"_*(is|has|can|should|set)_")
+SAYING = re.compile(r"_*((is|has|can|should|set)_|v?(log|print|warn)(_|$))")

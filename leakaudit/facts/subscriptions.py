@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from leakaudit.facts.project import Project
 
 
+#: What calls back once, and forgets what it called.
+_FUTURES = frozenset({"future", "fut", "deferred", "promise"})
+
+
 @dataclass(frozen=True, slots=True)
 class Subscription:
     """`call` in function `function` registers a callable. `pins` is the class whose instance it keeps, or None.
@@ -115,6 +119,7 @@ class Subscriptions:
             registers(call.callee, self._project.tables)
             and not FORGETTING.match(name)
             and not LOOPS & set(receiver)
+            and not (receiver and set(words(receiver[0])[-1:]) & _FUTURES)
         )
 
     def _subscription(self, path: str, call: Call, function: Function) -> Subscription | None:

@@ -324,7 +324,8 @@ LIKELY_FRESH_WORDS = frozenset(
 )
 #: Words before "id" that name something of which a program has few: `thread_id` comes back, `session_id` does not.
 POPULATION_WORDS = frozenset(
-    "thread worker device dev player entity table partition shard sensor zone area plugin component module node host server disk cpu gpu core deployment".split()
+    "thread worker device dev player entity table partition shard sensor zone area plugin component module node host server disk cpu gpu core deployment "
+    "dc datacenter".split()
 )
 FINITE_WORDS = frozenset(
     "type kind cls klass level mode state status name names lang language encoding charset codec fmt format dtype scheme protocol locale "

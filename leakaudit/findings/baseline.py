@@ -6,6 +6,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -35,13 +36,17 @@ class Applied:
 
 def load(path: str | Path) -> tuple[Entry, ...]:
     """Read a baseline file; raises UsageError."""
+    if Path(path).exists() and not Path(path).is_file():  # a device may never end
+        raise UsageError(f"{path} is no file that could hold a baseline", "name another file")
     try:
         document = json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise UsageError(f"no baseline at {path}", f"make one with --write-baseline {path}") from error
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise UsageError(f"cannot read the baseline {path} ({error.strerror})", "check its mode") from error
+    except ValueError as error:
         raise UsageError(
-            f"cannot read the baseline {path} ({error})", "write it anew with --write-baseline"
+            f"{path} is not a baseline, or damaged ({error})", "write it anew with --write-baseline"
         ) from error
     if not isinstance(document, dict) or document.get("schema") != SCHEMA:
         raise UsageError(
@@ -60,6 +65,8 @@ def load(path: str | Path) -> tuple[Entry, ...]:
 
 def write(path: str | Path, findings: Iterable[Finding]) -> int:
     """Write the findings as the new baseline, one line each and sorted, so that it merges well; return their count."""
+    if _holds_something_else(Path(path)):
+        raise UsageError(f"{path} exists and is not a baseline", "name another file, or remove it")
     entries = sorted(_entry(finding) for finding in findings)
     lines = ",\n".join(
         "    "
@@ -112,6 +119,16 @@ def apply(findings: Iterable[Finding], baseline: Iterable[Entry]) -> Applied:
             left[entry.fingerprint] -= 1
             fixed.append(entry)
     return Applied(tuple(result), tuple(fixed))
+
+
+def _holds_something_else(path: Path) -> bool:
+    """Tell whether writing would destroy what no scan can give back; a damaged baseline can be replaced."""
+    if not path.is_file():
+        return path.exists() and not path.is_dir()  # of a folder the system says it better
+    with suppress(OSError), path.open("rb") as file:
+        start = file.read(200)
+        return bool(start.strip()) and b'"leakaudit/baseline/' not in start
+    return False
 
 
 def _entry(finding: Finding) -> Entry:

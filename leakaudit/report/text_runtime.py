@@ -63,7 +63,9 @@ def _head(audit: RuntimeAudit, among: int, view: View) -> Iterator[str]:
     style = Style(view.color)
     command = f" ({printable(' '.join(audit.command.split()))})" if audit.command else ""
     who = f"{among} processes" if among else f"process {audit.pid}"
-    yield style.paint(f"{who}{command}"[: view.width], "bold")
+    title = f"{who}{command}"
+    cropped = title if len(title) <= view.width else f"{title[: view.width - 5]} ...)"
+    yield style.paint(cropped, "bold")
     watched = f"{units.count(audit.samples, 'sample')} in {units.seconds(audit.duration_s)}"
     growth = audit.heap_growth_bytes_per_s
     heap = "" if growth is None else f"; heap {'+' if growth > 0 else ''}{units.size_rate(growth)}"

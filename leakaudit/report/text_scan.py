@@ -28,8 +28,9 @@ def lines(report: Report, view: View) -> Iterator[str]:
     yield from error_lines(report, view)
     if not view.brief:
         yield from note_lines(report.notes, view)
-        if view.statistics:
-            yield from _statistics(shown)
+    if view.statistics:
+        yield from _statistics(shown)
+    if not view.brief:
         if shown:
             yield f"what a rule means and how to mend it: leakaudit explain {shown[0].rule}"
         yield from wrap(summary(report), view.width)

@@ -1343,6 +1343,7 @@ def forget(known: frozenset[str]) -> None:
         mine = {
             "_imp",
             "_collections",
+            "_contextvars",
             "gc",
             "__future__",
             "itertools",

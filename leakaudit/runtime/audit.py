@@ -12,16 +12,15 @@ from typing import TYPE_CHECKING, Any
 from leakaudit.errors import AttachError, LeakAuditError, UsageError
 from leakaudit.findings.model import ProbeKind
 from leakaudit.report.json_v1 import document
-from leakaudit.runtime import census
 from leakaudit.runtime.attach import procfs
 from leakaudit.runtime.attach.ladder import reach
 from leakaudit.runtime.attach.preflight import look
-from leakaudit.runtime.conclude import conclude, findings_of, watched_in
+from leakaudit.runtime.conclude import conclude, findings_of
+from leakaudit.runtime.copies import Copies
 from leakaudit.runtime.declared import Sources
 from leakaudit.runtime.limits import note_limits
 from leakaudit.runtime.link import POLL_S, Link, attach
 from leakaudit.runtime.memory import seen_outside
-from leakaudit.runtime.named import Named
 from leakaudit.runtime.options import Options, Progress, begin
 from leakaudit.runtime.passive.watch import audit_outside, worth_looking
 from leakaudit.runtime.session import Session
@@ -34,8 +33,7 @@ from leakaudit.runtime.source import (
     source_of,
     standard_library,
 )
-from leakaudit.runtime.unexplained import declarations, own_files
-from leakaudit.runtime.verdict import suspicious
+from leakaudit.runtime.unexplained import own_files
 from leakaudit.runtime.vitals import Vitals
 
 if TYPE_CHECKING:
@@ -122,15 +120,7 @@ class _Audit:
         self.scan, self.options = scan, options
         self.progress, self.session = progress, session
         self.vitals = Vitals(self.target.pid)
-        self.files: dict[str, Path] = {}
-        self.sources = Sources({}, ())
-        self.named = Named()
-        self.has_ctypes = True
-        self.copying: dict[str, Any] | None = (
-            None  # the command for a copy that is at work while samples go on
-        )
-        self.copied: Record | None = None  # the answer to it
-        self.waiting = contextlib.ExitStack()  # for its turn's end
+        self.copies = Copies(self.target.pid, options, progress, session, turn)
 
     def run(self) -> Report:
         if not self.session.records:
@@ -161,7 +151,7 @@ class _Audit:
             latency_ms=injection.latency_ms,
             python=hello["python"],
         )
-        self.has_ctypes = bool(hello["ctypes"])
+        self.copies.has_ctypes = bool(hello["ctypes"])
         return link
 
     def _agent_options(self) -> dict[str, Any]:
@@ -174,8 +164,7 @@ class _Audit:
         return procfs.is_running(self.target.pid, self.target.start_time)
 
     def _heard(self, record: Record) -> None:
-        if record["record"] == "census" or (record["record"] == "failed" and record["command"] == "census"):
-            self.copied = record
+        self.copies.heard(record)
         # Module files are the target's, not the user's, and there are thousands.
         if record["record"] not in ("modules", "hello"):
             self.session.append(record)
@@ -203,9 +192,12 @@ class _Audit:
             name: source_of(seen_here(self.target.root, PurePosixPath(self.target.cwd, file)))
             for name, file in modules.items()
         }
-        self.files = own_files(modules, own, here)
+        self.copies.files = own_files(modules, own, here)
         folders = standard_library(modules)
-        self.sources = Sources(here, tuple(seen_here(self.target.root, folder) for folder in folders))
+        self.copies.sources = Sources(here, tuple(seen_here(self.target.root, folder) for folder in folders))
+        self._send_probes(link)
+
+    def _send_probes(self, link: Link) -> None:
         probes = (
             {
                 "id": number,
@@ -227,7 +219,7 @@ class _Audit:
         began = time.monotonic()
         try:
             self._sample(link, search=True)
-            self._census(link, "first")
+            self.copies.take(link, "first")
             first = next(self.session.of("census-result"), None)
             if first is not None and any(record["partial"] for record in self.session.of("sample")):
                 self._sample(link, search=True, list_ms=first["list_ms"])
@@ -241,15 +233,13 @@ class _Audit:
             self._sample(link, search=True, last=True)
             if found := seen_outside(self.target.pid):
                 self.session.add("memory", **found)
-            self._census(link, "last")
+            self.copies.take(link, "last")
             self._note_limits()
             if self.options.reclaim:
                 self._reclaim(link)
         if link.ended:
             reason = (
-                f"the target ended after {time.monotonic() - began:.0f} s"
-                if not self._alive()
-                else link.ended
+                link.ended if self._alive() else f"the target ended after {time.monotonic() - began:.0f} s"
             )
         return reason
 
@@ -261,46 +251,15 @@ class _Audit:
                 self._sample(link)
                 taken += 1
                 due = max(due + self.options.pace_s * _unevenness(taken), time.monotonic())
-            if counts and time.monotonic() >= counts[0] and self.copying is None:
+            if counts and time.monotonic() >= counts[0] and self.copies.copying is None:
                 at = counts.pop(0)
-                if self._needs_counts():
-                    self._count(link, at)
+                if self.copies.needed():
+                    self.copies.count(link, at)
             link.poll()
-            self._end_count(link)
+            self.copies.end_count(link)
             self.progress("watch", time.monotonic() - began, end - began)
             time.sleep(POLL_S)
-        self._await_count(link)
-
-    def _needs_counts(self) -> bool:
-        watched = watched_in(self.session)
-        return watched.first is not None and (
-            self.named.affordable(self.options.duration_s) or any(s.partial for s in watched.samples)
-        )
-
-    def _count(self, link: Link, at: float) -> None:
-        """Let a copy of the target search the whole heap for holders, which the target itself has no time for.
-
-        Where the processors are busy that takes long; samples go on meanwhile.
-        """
-        if not census.refusal(self.target.pid, self.options.pause_budget_ms):
-            self.copying = {"id": f"{at:.3f}", "cpu_s": census.LIMIT_S, "light": True, "grew": []}
-            self.copied = None
-            self.waiting.enter_context(self.turn)
-            link.channel.send(do="census", **self.copying)
-
-    def _end_count(self, link: Link) -> None:
-        if self.copying is not None and self.copied is not None:
-            command, self.copying = self.copying, None
-            self.waiting.close()
-            self._take_result(link, command, self.copied)
-
-    def _await_count(self, link: Link) -> None:
-        end = time.monotonic() + 3 * census.LIMIT_S
-        while self.copying is not None and not link.ended and time.monotonic() < end:
-            link.poll()
-            self._end_count(link)
-            time.sleep(POLL_S)
-        self.waiting.close()
+        self.copies.await_count(link)
 
     def _sample(self, link: Link, **how: float) -> None:
         figures = self.vitals.take()
@@ -309,52 +268,6 @@ class _Audit:
             self.session.add("vitals", t=time.monotonic(), **figures)
         if link.ask("sample", "sample", ANSWER_S, **how) is None and not link.ended:
             link.ended = "the agent no longer answered"
-
-    def _census(self, link: Link, name: str) -> None:
-        """Let the target be copied if it can bear it, and wait for what the copy finds."""
-        if link.ended or (name == "last" and watched_in(self.session).first is None):
-            return
-        why_not = census.refusal(self.target.pid, self.options.pause_budget_ms)
-        if why_not:
-            text = f"no {name} census, so sizes and shares are estimates: {why_not}"
-            self.session.add("note", text=text)
-            return
-        self.progress("census", 0, 1)
-        command: dict[str, Any] = {
-            "id": name,
-            "cpu_s": census.LIMIT_S,
-            "light": False,
-            "grew": [],
-            "most": census.most_objects(self.target.pid),
-        }
-        if name == "first":
-            for file, content in ({} if link.equipped else census.tools()).items():
-                link.channel.put(file, content)
-            if not self.has_ctypes:
-                self.session.add("note", text="the census loaded libffi into the target; it stays mapped")
-        else:
-            watched = watched_in(self.session)
-            command["grew"] = suspicious(findings_of(self.session), watched)
-            command["before"] = "census-first.json"
-            command["rising"] = self.named.rising()
-        self._take_census(link, command)
-
-    def _take_census(self, link: Link, command: dict[str, Any]) -> None:
-        with self.turn:
-            answer = link.ask("census", "census", 3 * census.LIMIT_S, **command)
-        self._take_result(link, command, answer)
-
-    def _take_result(self, link: Link, command: dict[str, Any], answer: Record | None) -> None:
-        result = link.channel.fetch(f"census-{command['id']}.json") if answer and answer.get("done") else None
-        if result is None:
-            error = (link.channel.fetch("census-error.json") or {}).get("error") or self._last_failure()
-            self.session.add("note", text=f"the {command['id']} census was not finished; {error}")
-            return
-        self.named.add(result)
-        declarations(result, self.files)
-        self.named.declare(result, self.sources)
-        # Addresses, lengths and names are for the second census only, which reads the file itself.
-        self.session.append({key: value for key, value in result.items() if key not in ("lengths", "names")})
 
     def _note_limits(self) -> None:
         figures = self.vitals.take()
@@ -365,10 +278,6 @@ class _Audit:
         link.channel.put("reclaim.py", RECLAIM.read_bytes())
         with self.turn:
             link.ask("reclaim", "reclaimed", ANSWER_S)
-
-    def _last_failure(self) -> str:
-        failures = [record["error"] for record in self.session.of("failed")]
-        return failures[-1] if failures else "the copy of the target gave no answer"
 
 
 def _attributable(report: Report) -> Report:

@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import stat
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,10 +14,12 @@ from typing import TYPE_CHECKING, Any
 from leakaudit.errors import AttachError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Container, Iterable, Mapping
 
 FOLDERS = ("/tmp", "/dev/shm", "/var/tmp", "/run")  # noqa: S108 - the name in it is random, the folder 0700
+PREFIX = "leakaudit-"
 LARGEST_RECORD = 256 << 20
+FORGOTTEN_S = 3600.0  # a controller that lives touches its channel every second
 
 _MAKE = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # a pipe there must not hold us up
@@ -136,7 +139,8 @@ def open_channel(root: Path, uid: int, gid: int) -> Channel:
         except OSError as error:
             reasons.append(f"{inside}: {error.strerror}")
             continue
-        name = f"leakaudit-{secrets.token_hex(8)}"
+        sweep(parent, {uid, os.geteuid()})
+        name = f"{PREFIX}{secrets.token_hex(8)}"
         try:
             os.mkdir(name, 0o700, dir_fd=parent)
             folder = _open_folder(name, parent)
@@ -151,6 +155,28 @@ def open_channel(root: Path, uid: int, gid: int) -> Channel:
         f"no folder of the target can be written to ({'; '.join(reasons)})",
         "give it a writable /tmp or /dev/shm",
     )
+
+
+def sweep(parent: int, owners: Container[int]) -> None:
+    """Remove the folders of controllers that were killed with their targets; what others own is left alone."""
+    with os.scandir(parent) as entries:
+        names = [entry.name for entry in entries if entry.name.startswith(PREFIX)]
+    for name in names:
+        with suppress(OSError):  # others may be at it, or have put something else there
+            folder = _open_folder(name, parent)
+            try:
+                if os.fstat(folder).st_uid in owners and _age_s(folder) > FORGOTTEN_S:
+                    _empty(folder)
+                    os.rmdir(name, dir_fd=parent)
+            finally:
+                os.close(folder)
+
+
+def _age_s(folder: int) -> float:
+    """Return for how many seconds neither a folder nor a file in it was changed."""
+    with os.scandir(folder) as entries:
+        changed = [entry.stat(follow_symlinks=False).st_mtime for entry in entries]
+    return time.time() - max((os.fstat(folder).st_mtime, *changed))
 
 
 def as_line(record: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import _imp
 import _signal  # type: ignore[import-not-found]
+import _thread
 import gc
 import posix
 import sys
@@ -23,7 +24,12 @@ CODE = {
         "89dfb8030000000f05ffc34439eb72f041ffd431c0415d415c5bc3"
     )
 }
-PAGE = 4096
+#: Run in the copy before what makes its locks anew: adds a reference to what each address in a table leads to.
+KEEP = {
+    "x86_64": "f30f1efa48bf{table}488b074885c07410488b004885c07402ff004883c708ebe848b8{then}ffe0",
+}
+PAGE, KEEP_AT, TABLE_AT = 4096, 128, 256
+STATE_WORDS = 128  # of a thread's state, among which its names and its context are
 READ_WRITE, READ_EXECUTE, PRIVATE_ANONYMOUS = 3, 5, 0x22
 SET_PDEATHSIG, SIGKILL = 1, 9
 
@@ -34,7 +40,7 @@ class Library:
     def __init__(self) -> None:
         import _ctypes
 
-        self.long = type("Long", (_ctypes._SimpleCData,), {"_type_": "l"})
+        self.long: Any = type("Long", (_ctypes._SimpleCData,), {"_type_": "l"})
         flags = _ctypes.FUNCFLAG_CDECL | _ctypes.FUNCFLAG_PYTHONAPI
         self.prototype = type("Call", (_ctypes.CFuncPtr,), {"_flags_": flags, "_restype_": self.long})
         self.find: Callable[[Any, str], int] = _ctypes.dlsym
@@ -54,6 +60,9 @@ class Cloner:
     are not in the copy. So the copy must call `PyOS_AfterFork_Child`, which makes the locks anew, before it runs any
     bytecode; and before that it closes all files, so that nothing that is run there can disturb the target's
     connections. That takes a few machine instructions of our own: clone, close, call.
+
+    The call forgets the other threads, and with them what they have in `threading.local` and in context variables. The
+    census is to see that too, so the copy holds it once more.
     """
 
     def __init__(self) -> None:
@@ -84,17 +93,54 @@ class Cloner:
         self.page = self.library.call("mmap", 0, PAGE, READ_WRITE, PRIVATE_ANONYMOUS, -1, 0)
         if self.page == -1:
             raise OSError("the target may map no memory")
-        self.library.call("memmove", self.page, code, len(code))
+        keep = bytes.fromhex(
+            KEEP[posix.uname().machine].format(
+                table=address(self.page + TABLE_AT), then=address(self.after_fork)
+            )
+        )
+        table = bytes.fromhex("".join(map(address, (*self.kept(), 0))))
+        for at, part in ((0, code), (KEEP_AT, keep), (TABLE_AT, table)):
+            self.library.call("memmove", self.page + at, part, len(part))
         if self.library.call("mprotect", self.page, PAGE, READ_EXECUTE) != 0:
             self.library.call("munmap", self.page, PAGE)
             raise OSError("the target may run no code of ours")
         self.files = most_files()
 
+    def kept(self) -> list[int]:
+        """Return where the states of the threads, oldest first, have their names and their contexts."""
+        import _contextvars
+
+        call, context, local = self.library.call, _contextvars.Context(), _thread._local()
+        local.name = None
+        # Since 3.13 a thread has a token, too, at whose end each `threading.local` forgets the thread.
+        tokens = [ref() for refs in gc.get_referents(local) if type(refs) is set for ref in refs]
+        offsets = {
+            self.offset(call("PyThreadState_GetDict")),
+            context.run(self.offset, id(context)),
+            *map(self.offset, map(id, tokens)),
+        } - {0}
+        states = [call("PyInterpreterState_ThreadHead", call("PyInterpreterState_Main"))]
+        while states[-1]:
+            states.append(call("PyThreadState_Next", states[-1]))
+        most = (PAGE - TABLE_AT) // 8 - 1
+        return [state + offset for state in reversed(states[:-1]) for offset in offsets][:most]
+
+    def offset(self, value: int) -> int:
+        """Return at which offset this thread's state has a value; 0 if it has not."""
+        state = self.library.call("PyThreadState_Get")
+        words = (self.library.long.from_address(state + 8 * i).value for i in range(STATE_WORDS))
+        return next((8 * i for i, word in enumerate(words) if word == value), 0)
+
     def copy(self) -> int:
         """Run the instructions; in the child no file is open afterwards."""
-        pid = self.library.call(self.page, self.after_fork, self.files)
+        pid = self.library.call(self.page, self.page + KEEP_AT, self.files)
         self.copied = pid == 0
         return pid
+
+
+def address(value: int) -> str:
+    """Return an address as instructions have it."""
+    return value.to_bytes(8, "little", signed=value < 0).hex()
 
 
 def most_files() -> int:

@@ -87,18 +87,26 @@ def _judge(
     kept = _kept(values)
     water = low_water(values)[:kept]
     rises = [i for i in range(1, kept) if water[i] > water[i - 1]]
-    return _rising(points[:kept], water, rises, marks) if rises else _waves(values)
+    if not rises:
+        return _waves(values)
+    found = _rising(points[:kept], water, rises, marks)
+    return _outgrown(found, values, water, points[kept - 1][0] - points[0][0])
 
 
 def _kept(values: Sequence[int]) -> int:
     """Return how many samples have enough future to show that they stay."""
-    deep = TOOTH * (max(values) - min(values))
-    troughs = [i for i in range(1, len(values)) if values[i - 1] - values[i] > deep]
+    troughs = _troughs(values)
     longest = max((end - start for start, end in pairwise((0, *troughs))), default=0)
     # In a sawtooth, the tooth that has begun proves nothing, unless it outlasts all others.
     if len(troughs) >= 2 and len(values) - troughs[-1] <= 2 * longest:
         return max(LEAST_SAMPLES, troughs[-1] + 1)
     return len(values) if values == sorted(values) else max(LEAST_SAMPLES, round(len(values) * (1 - TAIL)))
+
+
+def _troughs(values: Sequence[int]) -> list[int]:
+    """Return the places right after the deep falls."""
+    deep = TOOTH * (max(values) - min(values))
+    return [i for i in range(1, len(values)) if values[i - 1] - values[i] > deep]
 
 
 def _within(values: Sequence[int], limit: int) -> tuple[Course, str, None]:
@@ -136,22 +144,25 @@ def _rising(
         return Course.UNCLEAR, doubt, max(span, LEAST_RISES * max(gaps))
     if quiet > 2 * max(gaps):
         return Course.UNCLEAR, f"it did not rise in the last {quiet:.0f} s", span
-    gain, fall = water[-1] - water[0], _deepest_fall([count for _, count in points])
-    if gain < fall and not _in_order([count for _, count in points]):
-        return Course.UNCLEAR, f"it rose by {gain}, but fell by {fall} in between", span * fall / gain - span
     return Course.GROWS, f"its low-water mark rose {_times(len(rises))} and never fell", None
 
 
-def _deepest_fall(values: Sequence[int]) -> int:
-    """Return by how much a series fell at most below what it had reached."""
-    return max(peak - value for peak, value in zip(accumulate(values, max), values, strict=True))
+def _outgrown(
+    found: tuple[Course, str, float | None], values: Sequence[int], water: Sequence[int], span: float
+) -> tuple[Course, str, float | None]:
+    """Doubt a growth that is less than what the series fell by: part of a wave rises, too.
 
-
-def _in_order(values: Sequence[int]) -> bool:
-    """Tell whether there are many troughs, each higher than the one before."""
-    deep = TOOTH * (max(values) - min(values))
-    troughs = [after for before, after in pairwise(values) if before - after > deep]
-    return len(troughs) >= TEETH and all(earlier < later for earlier, later in pairwise(troughs))
+    What it gained before it fell for the first time may be a warm-up.
+    """
+    troughs = _troughs(values)
+    gain = water[-1] - water[min([*troughs, 0][0], len(water) - 1)]
+    fall = max(peak - value for peak, value in zip(accumulate(values, max), values, strict=True))
+    lows = [values[i] for i in troughs]
+    in_order = len(lows) >= TEETH and all(earlier < later for earlier, later in pairwise(lows))
+    if found[0] is not Course.GROWS or gain >= fall or in_order:
+        return found
+    reason = f"it rose by {gain}, but fell by {fall} in between"
+    return Course.UNCLEAR, reason, span * fall / max(gain, 1) - span
 
 
 def _stopped(level: int, quiet: float, marks: Sequence[int]) -> tuple[Course, str, None]:

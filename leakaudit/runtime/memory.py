@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 #: Mappings from which allocators hand out memory.
 HEAPS = (allocator.MAIN_HEAP, allocator.THREAD_ARENAS, allocator.PYMALLOC, allocator.ANONYMOUS)
 
-NAMED = "confirmed containers"
+NAMED = "growing containers"
 OBJECTS = "other Python objects"
 FREE = "kept free by the allocators"
 NATIVE = "native memory"

@@ -91,7 +91,7 @@ def _filler(item: Mapping[str, Any], sources: Sources) -> str:
 
 def _called(name: str, item: Mapping[str, Any], sources: Sources) -> tuple[str, str, Place | None]:
     module, owner, attribute = name.split(":", 2)
-    plain = attribute.partition("[")[0]
+    plain = attribute.partition("[")[0].partition(".")[0]
     bases = [tuple(base.split(":", 1)) for base in item.get("bases", ())] or [(module, owner)]
     for base_module, base_owner in bases:
         place = sources.declaration(base_module, base_owner, plain)

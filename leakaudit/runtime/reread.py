@@ -10,8 +10,10 @@ from leakaudit.findings.fleet import together
 from leakaudit.findings.report import Report
 from leakaudit.report.json_v1_parse import parse
 from leakaudit.runtime.conclude import conclude
-from leakaudit.runtime.replay import reports
+from leakaudit.runtime.replay import METHOD, reports
 from leakaudit.runtime.session import Record, read_records, read_session
+
+_REMEDY = "give what `leakaudit runtime` wrote: its session or its JSON"
 
 
 def read_report(path: Path) -> Report:
@@ -22,6 +24,11 @@ def read_report(path: Path) -> Report:
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}", "check the name") from None
     monitored = b'"leakaudit/monitor/v1"' in start
+    if b'"leakaudit/compare/v1"' in start:
+        raise UsageError(
+            f"{path} was recorded by `leakaudit compare`",
+            "let the same command with -o tell what it has kept",
+        )
     if b'"schema"' in start and b'"record"' not in start and not monitored:
         try:
             return parse(path.read_text(encoding="utf-8", errors="replace"))
@@ -52,12 +59,22 @@ def read_runtime_reports(paths: Sequence[Path]) -> Report:
     reports = [read_report(path) for path in paths]
     for path, report in zip(paths, reports, strict=True):
         if report.runtime is None:
-            raise UsageError(
-                f"{path} is the report of a scan",
-                "give what `leakaudit runtime` wrote: its session or its JSON",
-            )
+            raise UsageError(f"{path} is the report of a scan", _REMEDY)
     parts = [part for report in reports for part in (report.processes or (report,))]
     return together(sorted(parts, key=_identity))
+
+
+def read_audits(paths: Sequence[Path]) -> Report:
+    """Return what audits said, of several files together; raises UsageError for what only watched from outside.
+
+    Where nobody was asked about a container, its silence is no cure.
+    """
+    report = read_runtime_reports(paths)
+    if all(
+        part.runtime is not None and part.runtime.method == METHOD for part in report.processes or (report,)
+    ):
+        raise UsageError(f"{', '.join(map(str, paths))}: recorded from outside, without an audit", _REMEDY)
+    return report
 
 
 def _identity(report: Report) -> tuple[str, int]:

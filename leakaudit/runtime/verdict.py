@@ -150,7 +150,10 @@ def course(kind: ProbeKind, rows: Sequence[tuple[float, Row]]) -> tuple[Growth, 
     nested = [(t, row.nested) for t, row in rows if row.nested is not None]
     if len(nested) == len(rows):
         inside = assess(nested)
-        if inside.course in (Course.GROWS, Course.UNCLEAR) and inside.last > inside.first:
+        # Too few samples say the same of both; a verdict speaks of the container itself then.
+        unclear = found.course is Course.UNCLEAR and found.last > found.first
+        courses = (Course.GROWS,) if unclear else (Course.GROWS, Course.UNCLEAR)
+        if inside.course in courses and inside.last > inside.first:
             return inside, "what its entries hold"
     if kind is ProbeKind.CLOSURE_CELL:
         closures = assess([(t, row.holders) for t, row in rows])

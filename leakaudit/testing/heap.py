@@ -79,7 +79,7 @@ class Heap:
         names = growing([{name: row[0] for name, row in rows.items()} for rows in self._rows], repeat)
         retained.BORROWED.clear()
         paths = Paths(objgraph, Clock(PATIENCE_S))
-        again = survey(gc.get_objects(), list(names))
+        again = survey(gc.get_objects(), wanted=list(names))
         before = {name: list(row) for name, row in self._rows[0].items()}
         items = described(again, before, Explained(frozenset(), {}), MOST_REACHED, paths)
         del again

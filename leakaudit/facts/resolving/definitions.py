@@ -6,8 +6,10 @@ import ast
 
 from leakaudit.facts.expressions import annotation_text, defaults_of, dotted, position, short_text
 from leakaudit.facts.frame import Frame, RawCall, scope_of
-from leakaudit.facts.model import Call, Function, Param
+from leakaudit.facts.model import Call, Function, Op, Param
 from leakaudit.facts.resolving.events import Events
+
+_REMOVING = (Op.SHRINK, Op.CLEAR)
 
 
 class Definitions(Events):
@@ -37,6 +39,9 @@ class Definitions(Events):
             column,
             tuple(sorted(self._callees(frame.loop_names, frame))) if frame.loop_names else (),
             frame.endless,
+            tuple(
+                sorted({raw.path for raw in frame.events if raw.op in _REMOVING and raw.path in frame.params})
+            ),
         )
 
     def _params(self, arguments: ast.arguments) -> tuple[Param, ...]:

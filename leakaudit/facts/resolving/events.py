@@ -17,6 +17,7 @@ _LASTING = frozenset(("i:", "c:", "m:", "x:"))
 _FOREIGN = ("x:", "t:", "?:")
 _QUIET_OPS = (Op.MEASURE, Op.READ_GROW)
 _KEYED_OPS = (Op.GROW, Op.SHRINK, Op.READ_GROW)
+_GUARDED_OPS = (Op.GROW, Op.READ_GROW, Op.SHRINK, Op.CLEAR, Op.TRIM, Op.REBIND)
 
 
 class Events(Containers):
@@ -91,7 +92,7 @@ class Events(Containers):
             self.origins.of(key, frame) if key is not None and op in _KEYED_OPS else (),
             short_text(value) if grows else "None" if gone else "",
             self.origins.of(value, frame) if grows else (),
-            self._guards(raw.guards) if grows or op == Op.READ_GROW else (),
+            self._guards(raw.guards) if op in _GUARDED_OPS else (),
             raw.flags | Flag.ALIAS if aliased else raw.flags,
             (node.end_col_offset or 0) + 1,
         )

@@ -147,9 +147,11 @@ class Walker:
     ) -> None:
         if path:
             frame = self.frame
-            frame.events.append(
-                RawEvent(path, op, method, node, frame.index, key, value, self.guards, self.flags | flags)
-            )
+            paths = frame.several.get(path, (path,)) if frame.several else (path,)
+            for each in paths:
+                frame.events.append(
+                    RawEvent(each, op, method, node, frame.index, key, value, self.guards, self.flags | flags)
+                )
 
     def use(self, node: ast.AST, mask: int) -> None:
         path = access_path(node)

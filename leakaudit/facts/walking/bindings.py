@@ -124,7 +124,9 @@ class Bindings(Expressions):
         frame = self.frame
         path = access_path(value)
         if path and name not in frame.aliases and path != name and not is_copy(value):
-            frame.aliases[name] = path
+            made = any(isinstance(d, (ast.List, ast.Dict, ast.Set)) for d in frame.definitions.get(name, ()))
+            if not (made and path.endswith("[]")):  # else it is one of its own in another branch
+                frame.aliases[name] = path
         if isinstance(value, ast.Attribute) and value.attr in _CHANGING and frame.kind == "function":
             frame.bound_methods[name] = value
         if is_container(value):

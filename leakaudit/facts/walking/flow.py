@@ -93,6 +93,10 @@ class Flow(Bindings):
     visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _comprehension
 
     def _bind_loop(self, target: ast.AST, iterated: ast.AST) -> None:
+        if isinstance(target, ast.Name) and isinstance(iterated, (ast.List, ast.Tuple)):
+            paths = tuple(filter(None, map(access_path, iterated.elts)))
+            if paths:
+                self.frame.several = {**self.frame.several, target.id: paths}
         path = access_path(_iterated(iterated))
         names = [target] if isinstance(target, ast.Name) else getattr(target, "elts", [])
         for position, name in enumerate(names):

@@ -23,6 +23,7 @@ from leakaudit.runtime.attach import debug_offsets, procfs
 from leakaudit.runtime.attach.injector import Injection
 from leakaudit.runtime.attach.pending_call import PendingCall, answers, one_line, sleeps
 from leakaudit.runtime.attach.procfs import Memory
+from leakaudit.runtime.channel import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,7 +89,7 @@ class _Script:
             parent = target.root / name
             # Seen from here, a symbolic link leads into our own root.
             if parent.is_dir() and not parent.is_symlink() and os.access(parent, os.W_OK):
-                folder = Path(tempfile.mkdtemp(prefix="leakaudit-", dir=parent))
+                folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
                 return cls(folder, f"/{name}/{folder.name}/script.py")._fill(target, source)
         raise AttachError(
             f"process {target.pid} has no folder for temporary files", "use `--method pending-call`"

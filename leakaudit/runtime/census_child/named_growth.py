@@ -182,7 +182,18 @@ def bases(name: str) -> list[str]:
     """Return the classes, as module:qualname, that may declare an attribute: the owner and what it derives from."""
     owner = owner_of(name)
     mro = () if owner is None else library["mro"](owner)
-    return [f"{kind.__module__}:{kind.__qualname__}" for kind in mro if kind.__flags__ & HEAP_TYPE]
+    written = (kind for kind in mro if kind.__flags__ & HEAP_TYPE)
+    return [f"{module}:{kind.__qualname__}" for kind in written for module in modules_of(kind)]
+
+
+def modules_of(kind: Any) -> list[str]:
+    """Return the module that a class says it is from, and those in which its functions are written."""
+    spaces = (
+        value.__globals__.get("__name__")
+        for value in list(library["_get_namespace"](kind).values())
+        if type(value) is library["Function"] and value.__qualname__.startswith(f"{kind.__qualname__}.")
+    )
+    return list(dict.fromkeys((kind.__module__, *(space for space in spaces if type(space) is str))))
 
 
 def in_collection(name: str) -> bool:

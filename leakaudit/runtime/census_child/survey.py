@@ -8,6 +8,9 @@ classes, functions, instances, suspended coroutines, and containers that have a 
 from __future__ import annotations
 
 import gc
+from _contextvars import Context, ContextVar
+from itertools import compress, islice, repeat
+from operator import is_
 from types import FrameType, GetSetDescriptorType, MemberDescriptorType, ModuleType
 
 from .frames import SUSPENDED, frame_of, qualname
@@ -38,6 +41,7 @@ class Survey:
         self.mine = {id(library), id(self.rows), id(self.kept), id(self.plain)}
         self.of_kind = {library["Function"]: function_names, library["Coroutine"]: suspended_names}
         self.cache = library["cache_type"]()
+        self.contexts: list[Context] = []
 
     def take(self, objects: Iterable[Any]) -> None:
         """Look at the owners among some objects."""
@@ -72,6 +76,7 @@ class Survey:
         base = library["container"](type(value))
         if base is None:
             if self.cache is None or type(value) is not self.cache:
+                self.note_threads(key, value)
                 return
             size, limit = self.cache.cache_info(value)[3], self.cache.cache_info(value)[2]
         elif base is tuple and depth == 0:
@@ -90,6 +95,18 @@ class Survey:
             kept.append(value)
         if depth < DEPTH and size and base is not None:
             self._add_inner(key, value, base, depth)
+
+    def note_threads(self, key: str, value: Any) -> None:
+        """Add what a `threading.local` has in each thread, or a context variable in each context."""
+        if type(value) is ContextVar:
+            values = {id(found): found for found in (context.get(value) for context in self.contexts)}
+            for found in values.values():
+                if type(found) is not ContextVar:
+                    self._add(key, found, None, 0)
+        elif library["inherits"](type(value), library["_thread"]._local):
+            owner, _, name = key.rpartition(":")
+            for names in library["thread_names"](value):
+                self.note((owner, f"{name}.{inner}", found) for inner, found in list(names.items()))
 
     def _add_inner(self, key: str, value: Any, base: Any, depth: int) -> None:
         container = library["container"]
@@ -215,13 +232,16 @@ def namespace(obj: Any) -> Any:
 def may_hold(value: Any) -> bool:
     """Tell whether a value is a container, or a cache around a function."""
     kind = type(value)
-    return library["container"](kind) is not None or kind.__name__ == "_lru_cache_wrapper"
+    return library["container"](kind) is not None or kind.__name__ in ("_lru_cache_wrapper", "_local")
 
 
-def survey(objects: Iterable[Any], wanted: Collection[str] = (), running: Iterable[FrameType] = ()) -> Survey:
-    """Look at all objects that the collector knows, at the functions that are running, and at what they name."""
+def survey(
+    objects: Iterable[Any], others: Iterable[tuple[str, str, Any]] = (), wanted: Collection[str] = ()
+) -> Survey:
+    """Look at all objects that the collector knows, at what they name, and at (owner, name, value) of others."""
     done = Survey(wanted)
+    objects = list(objects)
+    done.contexts = list(islice(compress(objects, map(is_, map(type, objects), repeat(Context))), MOST_KEPT))
     done.take(objects)
-    for frame in running:
-        done.note(frame_names(frame))
+    done.note(others)
     return done

@@ -17,6 +17,7 @@ from .nameless import Growth, lengths
 from .paths import Paths
 from .retained import MOST_PARTS, borrow, deep, long_name, measure
 from .survey import survey
+from .unlisted import unlisted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,7 +49,9 @@ def take(agent: Agent, forked: float) -> None:
     result["list_ms"] = (time.monotonic() - begun) * 1e3
     if "before" in command:
         result["large"] = large(objects, clock, LARGE_SHARE)
-    objgraph, asizeof = count_heap(agent, objects, running, result)
+    others = unlisted(objects, running)
+    objgraph, asizeof = count_heap(agent, objects, result)
+    result.update(named_rows(objects, others))
     del objects
     named = {probe.id: list(library["values"](probe, agent.finder)) for probe in agent.probes}
     named = {number: found for number, found in named.items() if any(map(is_container, found))}
@@ -59,7 +62,7 @@ def take(agent: Agent, forked: float) -> None:
         before = load(f"{agent.directory}/{command['before']}")
         growing = [number for number in command["grew"] if number in named]
         grown = grown_names(result["names"], before["names"], command.get("rising"))
-        again = survey(gc.get_objects(), grown, running)
+        again = survey(gc.get_objects(), others, grown)
         paths = Paths(objgraph, clock, running)
         growth = Growth(named, sizes, before, growing, paths=paths, survey=again)
         explained = growth.explain(holdings, result)
@@ -72,9 +75,7 @@ def take(agent: Agent, forked: float) -> None:
     save(f"{agent.directory}/census-{command['id']}.json", result)
 
 
-def count_heap(
-    agent: Agent, objects: list[Any], running: list[FrameType], result: dict[str, Any]
-) -> tuple[Any, Any]:
+def count_heap(agent: Agent, objects: list[Any], result: dict[str, Any]) -> tuple[Any, Any]:
     """Add what a pass over all objects tells; returns objgraph and asizeof, whose own objects are not in it."""
     objgraph, asizeof = bring("objgraph"), bring("pympler.asizeof")
     types = objgraph.typestats(objects, shortnames=False)
@@ -82,14 +83,13 @@ def count_heap(
     types[ours] = types.get(ours, 0) - sum(len(probe.refs) for probe in agent.probes)
     find_holders(agent, objects)
     result.update(objects=len(objects), types=types, counts=counts(agent), lengths=lengths(objects))
-    result.update(named(objects, running))
     return objgraph, asizeof
 
 
-def named(objects: list[Any], running: list[FrameType]) -> dict[str, Any]:
+def named_rows(objects: list[Any], others: list[tuple[str, str, Any]]) -> dict[str, Any]:
     """Return what the containers that have a name hold, and how long it took to see to it."""
     begun = time.process_time()
-    rows = survey(objects, running=running).rows
+    rows = survey(objects, others).rows
     return {"names": rows, "names_s": time.process_time() - begun}
 
 
@@ -99,7 +99,8 @@ def take_counts(agent: Agent, forked: float, running: list[FrameType]) -> None:
     objects = gc.get_objects()
     find_holders(agent, objects)
     name = agent.child["command"]["id"]
-    result = {"record": "count", "id": name, "t": forked, "counts": counts(agent), **named(objects, running)}
+    result = {"record": "count", "id": name, "t": forked, "counts": counts(agent)}
+    result.update(named_rows(objects, unlisted(objects, running)))
     save(f"{agent.directory}/census-{name}.json", result)
 
 
