@@ -56,8 +56,8 @@ def _may_make(name: str) -> bool:
 
 
 def _uses_up(name: str) -> bool:
-    first = words(name)[:1]
-    return name in _PARSERS or name.endswith(("stub", "Stub")) or bool(first and first[0] in _USERS)
+    verb = name[:1].islower() and not _USERS.isdisjoint(words(name)[:1])
+    return verb or name in _PARSERS or name.endswith(("stub", "Stub"))
 
 
 def _passing(facts: FileFacts, call: Call, user: str) -> bool:
