@@ -17,7 +17,7 @@ _KINDS = frozenset("file archive socket connection session client channel select
 _USERS = frozenset("load dump read parse upload post store send reader import list sorted enumerate".split())
 _PARSERS = frozenset("load safe_load load_all full_load dump safe_dump DictReader reader".split())
 _MANAGERS = ("contextmanager", "asynccontextmanager")
-_CONTEXT = {"per-event": 1, "likely-event": 1, "start-up": -2, "import": -8}
+_CONTEXT = {"per-event": 1, "likely-event": 1, "import": -8}
 _ONCE = frozenset("main _main amain cli setup run_app".split())
 
 
