@@ -200,7 +200,10 @@ def _never_closed(project: Project, closings: Closings, owned: Owned) -> Unclose
     cls = project.class_at(owned.cls)
     if cls is None or owned.resource.harm < _WORST:
         return None
-    if any("Singleton" in base for base in project.base_names(owned.cls)):
+    maker = project.function(owned.path, owned.func)
+    if any("Singleton" in base for base in project.base_names(owned.cls)) or (
+        maker is not None and "x:weakref.finalize" in maker.calls
+    ):
         return None
     name = owned.cls.name
     reason = f"`{name}` has no method that closes `{owned.attribute}`, and nothing else does"
