@@ -43,9 +43,12 @@ class ResourceUnclosed(Rule):
     - is held by a local which is never closed, is forgotten on one `return`, or is closed only if nothing raises before;
     - is held by an attribute, while the method that ends the object closes other things and not this one;
     - has its close behind a statement that raises when it is needed most: `shutdown()` of a dead connection;
-    - is closed under `except Exception: ...; raise` in a coroutine, which a cancellation passes by.
-
-    - is closed only by the callback that brings an answer, while the method that ends the object closes other things.
+    - is closed under `except Exception: ...; raise` in a coroutine, which a cancellation passes by;
+    - is closed only by the callback that brings an answer, or by `__del__`, while the method that ends the object closes
+      other things;
+    - has no name: it is read, parsed or dropped in the expression that opens it, or yielded by a context manager;
+    - is held by an object whose constructor raises afterwards;
+    - is taken out of a table when something fails, or replaced, without the close that it gets elsewhere.
 
     ## Why it leaks
 
@@ -73,8 +76,9 @@ class ResourceUnclosed(Rule):
     ## What we do not flag
 
     What is returned, yielded, stored, put into a container or passed to a constructor: somebody else owns it then. `with`,
-    `ExitStack`, `finally`, handlers that close and raise again. Attributes that may be the caller's own, that a subclass
-    or another module closes, or whose owner lives as long as the process. What `main` opens once.
+    `ExitStack`, `finally`, handlers that close and raise again. Attributes that only the caller fills, that a subclass
+    or another module closes, or whose owner lives as long as the process. What `main` opens once. CPython closes a file
+    without a name at once; other interpreters do not, and each such file is told of once per function.
 
     ## References
 

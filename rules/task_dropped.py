@@ -20,7 +20,7 @@ class TaskDropped(Rule):
     another one comes first; tasks that run `while True` and are started by a context manager, a `start` or code that runs
     per event, while their handle is dropped or never cancelled; and threads that run `while True` and look at no flag.
 
-    A thread that runs an event loop counts, too, when `stop` can tell it only through an attribute that the thread itself
+    A thread that runs an event loop of its object counts, too, when nothing stops the loop, or when `stop` can tell it only through an attribute that the thread itself
     sets: a stop that comes too early tells nobody.
 
     ## Why it leaks
@@ -94,6 +94,13 @@ class TaskDropped(Rule):
                 project,
                 dropped,
                 "let the thread set an Event once it can be told, and wait for that before telling it to stop",
+            )
+
+        for dropped in loop_threads.unstopped(project):
+            yield self._suspect(
+                project,
+                dropped,
+                "give the object a `stop` that calls `loop.call_soon_threadsafe(loop.stop)`, joins the thread and closes the loop",
             )
 
     def _suspect(self, project: Project, dropped: Dropped, remedy: str) -> Suspect:

@@ -140,3 +140,18 @@ def test_deeply_nested_loops_are_given_up() -> None:
         + "other.go()\n"
     )
     assert held(body) == ()
+
+
+@pytest.mark.parametrize(
+    ("raised", "caught", "left"),
+    [
+        ("Refused(path)", "OSError", True),
+        ("Refused(path)", "Exception", False),
+        ("Refused(path)", "Refused", False),
+        ("Refused(path)", "(OSError, Base)", False),
+        ("ConnectionError(path)", "OSError", False),
+    ],
+)
+def test_an_exception_goes_past_handlers_for_others(raised: str, caught: str, left: bool) -> None:
+    body = f"x = open(path)\ntry:\n    if not path:\n        raise {raised}\n    return x\nexcept {caught}:\n    x.close()"
+    assert bool(held(body)) is left

@@ -10,9 +10,7 @@ from leakaudit.facts.ownership import Resource, tagged, teardowns
 from leakaudit.facts.project import Project
 
 #: Last words of the names of classes that hold descriptors, threads or connections wherever they come from.
-_THINGS = frozenset(
-    "connection client session socket socketpair pool channel executor resolver connector transport selector watcher".split()
-)
+_THINGS = frozenset("socketpair pool channel resolver connector transport selector watcher".split())
 _UNMISTAKABLE = frozenset(("resolver", "connector", "selector", "socketpair"))
 _HOPS = 3
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from leakaudit.facts.closeables import Closeables
 from leakaudit.facts.closers import is_closer
 from leakaudit.facts.linked import Place
-from leakaudit.facts.model import FileFacts, Function
+from leakaudit.facts.model import FileFacts, Flag, Function
 from leakaudit.facts.ownership import Resource, Unclosed, closes, is_teardown, stored_as
 from leakaudit.facts.project import Project
 from leakaudit.findings import Evidence, Location, Related
@@ -61,11 +61,14 @@ def unclosed(project: Project) -> Iterator[Unclosed]:
 
 
 def _raises(facts: FileFacts) -> dict[int, list[tuple[int, tuple[str, ...]]]]:
-    """Function -> (line, guards) of the exceptions that it raises by itself, for those that make an object."""
+    """Function -> (line, guards) of the exceptions that it raises by itself, for those that make an object.
+
+    What a handler raises may come because nothing could be made.
+    """
     found: dict[int, list[tuple[int, tuple[str, ...]]]] = {}
-    sites = [(c.func, c.line, c.guards) for c in facts.calls if c.usage == "raise"]
-    for func, line, guards in (*sites, *((r.func, r.line, r.guards) for r in facts.raises)):
-        if func >= 0 and facts.functions[func].name in _MAKING:
+    sites = [(c.func, c.line, c.guards, c.flags) for c in facts.calls if c.usage == "raise"]
+    for func, line, guards, flags in (*sites, *((r.func, r.line, r.guards, r.flags) for r in facts.raises)):
+        if func >= 0 and not flags & Flag.EXCEPT and facts.functions[func].name in _MAKING:
             found.setdefault(func, []).append((line, guards))
     return found
 

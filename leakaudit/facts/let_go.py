@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from leakaudit.facts.answers import words
 from leakaudit.facts.closers import is_closer
 from leakaudit.facts.model import Event, FileFacts, Flag, Function, Op
 from leakaudit.facts.ownership import Resource, Unclosed
@@ -11,6 +12,10 @@ from leakaudit.facts.project import Project
 from leakaudit.findings import Evidence, Location, Related
 
 _ENDS = frozenset("close aclose shutdown disconnect terminate".split())
+_RENEWS = frozenset(
+    "update reload refresh reopen rotate renew replace reset rebuild recreate reconfigure".split()
+)
+_DESTROYS = frozenset("destroy free close release dispose terminate".split())
 _ALL = ("values", "items", "popitem")
 
 
@@ -47,29 +52,30 @@ def _closes_all(function: Function, owner: str) -> bool:
 
 
 def _replaced(project: Project, path: str, facts: FileFacts) -> Iterator[Unclosed]:
-    """`self.handle = update(self.handle)`, where something else of the class gives it to `destroy`."""
-    for call in facts.calls:
-        if call.func < 0 or not is_closer(_last(call.callee)) or not call.args:
-            continue
-        cls = facts.functions[call.func].cls
-        prefix = f"bound:i:{cls}."
-        held = call.args[0].partition("|")[0]
-        if not cls or not held.startswith(prefix):
-            continue
-        owner = held.removeprefix("bound:")
-        for stored, origins, line, func in facts.stored:
-            if (
-                stored != owner
-                or func in (-1, call.func)
-                or not origins.startswith(("local:", "call:", "new:"))
-            ):
-                continue
-            function = facts.functions[func]
-            reads = owner in function.refs  # it is asked for the new one, so that there is an old one
-            if reads and not any(is_closer(_last(c)) for c in function.calls):
-                why = f"is replaced while it is open; elsewhere `{_last(call.callee)}` ends it"
-                attribute = owner.rpartition(".")[2]
-                yield _unclosed(project, path, cls, attribute, line, why, facts.functions[call.func])
+    """`self.handle = updated(self.handle)`, where something else of the class gives it to `destroy`."""
+    renewals = [
+        (owner, origins, line, facts.functions[func])
+        for owner, origins, line, func in facts.stored
+        if func >= 0 and owner.startswith("i:") and _RENEWS & {*words(facts.functions[func].name)}
+    ]
+    for owner, origins, line, function in renewals:
+        cls, _, attribute = owner[2:].rpartition(".")
+        given = [
+            call
+            for call in facts.calls
+            if call.func >= 0
+            and facts.functions[call.func].cls == cls
+            and any(arg.startswith(f"bound:{owner}|") for arg in call.args[:1])
+        ]
+        made_of_it = any(
+            f"call:{call.callee.partition(':')[2]}" in origins.split("|") and call.line <= line
+            for call in given
+        )
+        closer = next((call for call in given if _DESTROYS & {*words(_last(call.callee))}), None)
+        ended = any(is_closer(_last(name)) for name in function.calls)
+        if made_of_it and closer is not None and not ended:
+            why = f"is replaced while it is open; elsewhere `{_last(closer.callee)}` ends it"
+            yield _unclosed(project, path, cls, attribute, line, why, facts.functions[closer.func])
 
 
 def _unclosed(

@@ -1,10 +1,11 @@
-"""Threads that run an event loop and may miss the word to stop, because only they themselves say where to send it."""
+"""Threads that run an event loop: nobody tells them to stop, or the word comes before they can be told."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from leakaudit.facts.background import Dropped, target_of
+from leakaudit.facts.closings import Closings
 from leakaudit.facts.linked import Place
 from leakaudit.facts.model import Call, FileFacts, Function
 from leakaudit.facts.project import Project
@@ -13,6 +14,7 @@ from leakaudit.findings import Evidence, Location, Related
 _TELLS = ("call_soon_threadsafe", "run_coroutine_threadsafe")
 #: What makes the one who stops wait until the thread is up, or look whether it is gone.
 _WAITS = frozenset("wait result acquire get is_alive sleep".split())
+_STOPS = frozenset(("stop", "close", "shutdown"))
 _HOPS = 3
 
 
@@ -32,6 +34,45 @@ def deaf(project: Project) -> Iterator[Dropped]:
             continue
         seen.add((path, owner))
         yield _dropped(project, path, call, target, attribute, told)
+
+
+def unstopped(project: Project) -> Iterator[Dropped]:
+    """Yield the threads that run a loop which their object keeps, and which nothing ever stops."""
+    closings = Closings(project)
+    for path, call in project.calls("Thread"):
+        function = project.function(path, call.func)
+        tags = next((v.split("|") for name, v in call.keywords if name == "target"), [])
+        if function is None or not function.cls or not tags or not tags[0].endswith(".run_forever"):
+            continue
+        cls = Place(path, function.cls)
+        loops = _kept(project.files[path], call.func, function.cls, tags)
+        if loops and not any(_STOPS & closings.methods(cls, name) for name in loops):
+            yield _endless(project, path, call, cls, min(loops))
+
+
+def _kept(facts: FileFacts, func: int, cls: str, tags: list[str]) -> set[str]:
+    """The attributes that keep the loop which a thread is to run, itself or through a local."""
+    found = {t[10:].removesuffix(".run_forever") for t in tags if t.startswith("attr:self.")}
+    for owner, origins, _, at in facts.stored:
+        if (
+            at == func
+            and owner.startswith(f"i:{cls}.")
+            and "new_event_loop" in origins
+            and "new_event_loop" in "".join(tags)
+        ):
+            found.add(owner.rpartition(".")[2])
+    return found
+
+
+def _endless(project: Project, path: str, call: Call, cls: Place, loop: str) -> Dropped:
+    why = f"nothing stops `{loop}`, which it runs for as long as the process lives"
+    lifetime = project.lifetimes.of_class(cls)
+    evidence = (
+        Evidence("end", "none", why, 3, Location(path, call.line, call.column)),
+        Evidence("lifetime", lifetime.value, lifetime.reason, -3 if lifetime.value == "process" else 0),
+    )
+    location = Location(path, call.line, call.column, call.end_line, call.end_column)
+    return Dropped(path, call.func, location, loop, "run_forever", None, why, evidence, (), "thread")
 
 
 def _told(facts: FileFacts, cls: str, attribute: str, target: int) -> Call | None:

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from leakaudit.facts.closeables import Closeables
-from leakaudit.facts.closers import is_closer
 from leakaudit.facts.closings import Closings
 from leakaudit.facts.linked import Place
-from leakaudit.facts.model import Call, Flag, Function, Op
+from leakaudit.facts.model import Call, Flag
+from leakaudit.facts.owned_ends import (
+    Owned,
+    closes_any,
+    closes_others,
+    inherits_close,
+    is_dropped,
+    only_finalized,
+)
 from leakaudit.facts.ownership import (
     CHILD,
-    Resource,
     Unclosed,
     argument_of,
     closes,
-    is_teardown,
     returned_by,
     stored_as,
     teardowns,
@@ -33,20 +37,6 @@ _WORST = 3
 _BORROWERS = BORROWERS | {"run_in_executor", "wrap_future", "partial", "cast"}
 
 
-@dataclass(frozen=True, slots=True)
-class _Owned:
-    """An attribute that a class fills itself with a resource."""
-
-    cls: Place
-    attribute: str
-    path: str
-    func: int
-    line: int
-    resource: Resource
-    passed: bool  # it may be the caller's own
-    named: bool = False  # told by its class, and not by a table
-
-
 def unclosed(project: Project) -> Iterator[Unclosed]:
     """Yield the owned attributes that their class, though it can be closed, leaves open."""
     closings = Closings(project)
@@ -60,7 +50,7 @@ def unclosed(project: Project) -> Iterator[Unclosed]:
                 yield found
 
 
-def _stored(project: Project) -> Iterator[_Owned]:
+def _stored(project: Project) -> Iterator[Owned]:
     closeables = Closeables(project)
     for path, facts in project.files.items():
         unpacked = Counter((line, func) for _, _, line, func in facts.stored)
@@ -80,7 +70,7 @@ def _stored(project: Project) -> Iterator[_Owned]:
             if made is not None and made[0].kind == "event loop" and _falls_back(project, path, line, func):
                 continue
             if made is not None and made[0].kind != CHILD:
-                yield _Owned(cls, attribute, path, func, line, *made, named=known is None)
+                yield Owned(cls, attribute, path, func, line, *made, named=known is None)
 
 
 def _falls_back(project: Project, path: str, line: int, func: int) -> bool:
@@ -91,7 +81,7 @@ def _falls_back(project: Project, path: str, line: int, func: int) -> bool:
     )
 
 
-def _defaults(project: Project) -> Iterator[_Owned]:
+def _defaults(project: Project) -> Iterator[Owned]:
     """traitlets: `def _context_default(self): return zmq.Context()` fills `context` when it is first asked for."""
     for path, facts in project.files.items():
         for index, function in enumerate(facts.functions):
@@ -101,25 +91,25 @@ def _defaults(project: Project) -> Iterator[_Owned]:
             if name.startswith("_"):
                 resource = returned_by(project, path, index, function)
                 if resource is not None:
-                    yield _Owned(
+                    yield Owned(
                         Place(path, function.cls), name[1:-8], path, index, function.line, resource, False
                     )
 
 
-def _judge(project: Project, closings: Closings, owned: _Owned) -> Unclosed | None:
+def _judge(project: Project, closings: Closings, owned: Owned) -> Unclosed | None:
     ends = teardowns(project, owned.cls)
     if not ends:
         return _half_closed(project, closings, owned) or _never_closed(project, closings, owned)
-    finalized = _only_finalized(project, closings, owned)
+    finalized = only_finalized(project, closings, owned)
     if not finalized and closings.is_closed(owned.cls, owned.attribute, owned.resource):
         return None
-    if _generic_close(project, ends) or _is_dropped(project, owned):
+    if closes_any(project, ends) or is_dropped(project, owned):
         return None
     handed = _handed(project, owned)
     if handed is None or _returned(project, owned):
         return None
-    busy = _closes_others(project, owned, ends, finalized)
-    if busy is None or _inherits_close(project, owned, ends):
+    busy = closes_others(project, owned, ends, finalized)
+    if busy is None or inherits_close(project, owned, ends):
         return None
     name = owned.attribute
     why = f"`{busy.name}` ends other things of its object, but never closes `{name}`"
@@ -149,7 +139,7 @@ def _judge(project: Project, closings: Closings, owned: _Owned) -> Unclosed | No
     )
 
 
-def _facts(project: Project, owned: _Owned) -> Iterator[Evidence]:
+def _facts(project: Project, owned: Owned) -> Iterator[Evidence]:
     lifetime = project.lifetimes.of_class(owned.cls)
     yield Evidence(
         "resource",
@@ -162,93 +152,7 @@ def _facts(project: Project, owned: _Owned) -> Iterator[Evidence]:
         yield Evidence("owner", "shared", f"`{owned.attribute}` may be the caller's own", -1)
 
 
-def _closes_others(
-    project: Project, owned: _Owned, ends: dict[str, tuple[str, int]], finalized: bool
-) -> Function | None:
-    """The method that ends the object, provided that it really ends something: for a guess, something of its own."""
-    for path, index in ends.values():
-        function = project.function(path, index)
-        assert function is not None
-        if (function.name != "__del__" or not finalized) and any(
-            _is_ending(call) and (not owned.named or (call.startswith("i:") and call.count(".") > 1))
-            for call in function.calls
-        ):
-            return function
-    return None
-
-
-def _only_finalized(project: Project, closings: Closings, owned: _Owned) -> bool:
-    """Whether `__del__` is all that closes it, itself or through a method that nobody else calls."""
-    if owned.resource.harm < 2 or closings.is_closed_elsewhere(owned.cls, owned.attribute, owned.resource):
-        return False
-    places = (*project.mro(owned.cls), *project.subclasses.get(owned.cls, ()))
-    methods = [(p.name, f) for p in places for f in project.files[p.path].functions if f.cls == p.name]
-    closers = {
-        function.name
-        for cls, function in methods
-        for call in function.calls
-        if call.startswith(f"i:{cls}.{owned.attribute}.") and closes(call.rpartition(".")[2], owned.resource)
-    }
-    callers = {
-        closer: {f.name for cls, f in methods if f"i:{cls}.{closer}" in (*f.calls, *f.refs)}
-        for closer in closers
-    }
-    private = {c for c in closers if c[:1] == "_" and not is_teardown(c) and callers[c] == {"__del__"}}
-    return bool(closers) and closers <= private | {"__del__"}
-
-
-def _is_dropped(project: Project, owned: _Owned) -> bool:
-    """Whether a method that ends something lets go of a file, which the collector then closes at once."""
-    if owned.resource.harm > 1 or owned.named:
-        return False
-    facts = project.files[owned.path]
-    return any(
-        event.op == Op.REBIND
-        and event.value == "None"
-        and event.owner == f"i:{owned.cls.name}.{owned.attribute}"
-        and is_closer(facts.functions[event.func].name)
-        for event in facts.events
-        if event.func >= 0
-    )
-
-
-def _is_ending(call: str) -> bool:
-    name = call.replace(":", ".").rpartition(".")[2]
-    return (
-        is_teardown(name)
-        or name in ("cancel", "join", "set", "terminate", "kill", "wait")
-        or name.startswith(("_close", "_stop", "cleanup_"))
-    )
-
-
-def _inherits_close(project: Project, owned: _Owned, ends: dict[str, tuple[str, int]]) -> bool:
-    """Whether a base outside the project may close it: the class has one, and leaves closing to it."""
-    outside = any(
-        project.class_named(base, place.path) is None
-        for place in project.mro(owned.cls)
-        for base in getattr(project.class_at(place), "bases", ())
-    )
-    return outside and any(
-        f"?:{function.name}" in function.calls
-        for path, index in ends.values()
-        if (function := project.function(path, index)) is not None
-    )
-
-
-def _generic_close(project: Project, ends: dict[str, tuple[str, int]]) -> bool:
-    """Whether a teardown closes something that cannot be told by name: the variable of a loop, `getattr(self, name)`."""
-    for path, index in ends.values():
-        function = project.function(path, index)
-        assert function is not None
-        locals_closed = [
-            c for c in function.calls if c.startswith(("?:", "l:")) and is_teardown(c.rpartition(".")[2])
-        ]
-        if locals_closed and any(c in ("b:getattr", "b:vars") for c in function.calls):
-            return True
-    return False
-
-
-def _handed(project: Project, owned: _Owned) -> str | None:
+def _handed(project: Project, owned: Owned) -> str | None:
     """Return "" when it is given to nobody, a callee that does not seem to end it, or None when somebody may."""
     found = ""
     for _, call in _calls_with(project, owned):
@@ -263,7 +167,7 @@ def _handed(project: Project, owned: _Owned) -> str | None:
     return found
 
 
-def _calls_with(project: Project, owned: _Owned) -> Iterator[tuple[str, Call]]:
+def _calls_with(project: Project, owned: Owned) -> Iterator[tuple[str, Call]]:
     for place in (*project.mro(owned.cls), *project.subclasses.get(owned.cls, ())):
         facts = project.files[place.path]
         for call in facts.calls:
@@ -274,7 +178,7 @@ def _calls_with(project: Project, owned: _Owned) -> Iterator[tuple[str, Call]]:
                 yield place.path, call
 
 
-def _returned(project: Project, owned: _Owned) -> bool:
+def _returned(project: Project, owned: Owned) -> bool:
     """Whether a method other than the one that makes it hands it out."""
     wanted = f"attr:self.{owned.attribute}"
     for place in project.mro(owned.cls):
@@ -285,7 +189,7 @@ def _returned(project: Project, owned: _Owned) -> bool:
     return False
 
 
-def _never_closed(project: Project, closings: Closings, owned: _Owned) -> Unclosed | None:
+def _never_closed(project: Project, closings: Closings, owned: Owned) -> Unclosed | None:
     """A class that cannot be closed at all, and leaves threads or sessions behind with every instance."""
     if (
         closings.is_closed(owned.cls, owned.attribute, owned.resource)
@@ -296,18 +200,23 @@ def _never_closed(project: Project, closings: Closings, owned: _Owned) -> Unclos
     cls = project.class_at(owned.cls)
     if cls is None or owned.resource.harm < _WORST:
         return None
+    maker = project.function(owned.path, owned.func)
+    if any("Singleton" in base for base in project.base_names(owned.cls)) or (
+        maker is not None and "x:weakref.finalize" in maker.calls
+    ):
+        return None
     name = owned.cls.name
     reason = f"`{name}` has no method that closes `{owned.attribute}`, and nothing else does"
     comes_and_goes = project.lifetimes.of_class(owned.cls).value in _PASSING
     evidence = [
-        Evidence("cleanup", "none", reason, 2 if comes_and_goes else 0, Location(owned.cls.path, cls.line)),
+        Evidence("cleanup", "none", reason, 2 if comes_and_goes else 1, Location(owned.cls.path, cls.line)),
         *_facts(project, owned),
     ]
     at = Location(owned.cls.path, cls.line, cls.column)
     return _unclosed(project, owned, "is never closed", evidence, at, f"`{name}` cannot be closed")
 
 
-def _half_closed(project: Project, closings: Closings, owned: _Owned) -> Unclosed | None:
+def _half_closed(project: Project, closings: Closings, owned: Owned) -> Unclosed | None:
     """A class that cannot be closed, and closes what it holds only when its work comes to the end."""
     closing = [
         (path, call)
@@ -336,7 +245,7 @@ def _half_closed(project: Project, closings: Closings, owned: _Owned) -> Unclose
 
 
 def _unclosed(
-    project: Project, owned: _Owned, why: str, evidence: list[Evidence], at: Location, what: str
+    project: Project, owned: Owned, why: str, evidence: list[Evidence], at: Location, what: str
 ) -> Unclosed:
     symbol = f"{project.module_name(owned.cls.path)}.{owned.cls.name}.{owned.attribute}"
     return Unclosed(

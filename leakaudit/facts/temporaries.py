@@ -17,7 +17,7 @@ _KINDS = frozenset("file archive socket connection session client channel select
 _USERS = frozenset("load dump read parse upload post store send reader import list sorted enumerate".split())
 _PARSERS = frozenset("load safe_load load_all full_load dump safe_dump DictReader reader".split())
 _MANAGERS = ("contextmanager", "asynccontextmanager")
-_CONTEXT = {"per-event": 1, "likely-event": 1, "start-up": -2, "import": -8}
+_CONTEXT = {"per-event": 1, "likely-event": 1, "import": -8}
 _ONCE = frozenset("main _main amain cli setup run_app".split())
 
 
@@ -56,8 +56,8 @@ def _may_make(name: str) -> bool:
 
 
 def _uses_up(name: str) -> bool:
-    first = words(name)[:1]
-    return name in _PARSERS or name.endswith(("stub", "Stub")) or bool(first and first[0] in _USERS)
+    verb = name[:1].islower() and not _USERS.isdisjoint(words(name)[:1])
+    return verb or name in _PARSERS or name.endswith(("stub", "Stub"))
 
 
 def _passing(facts: FileFacts, call: Call, user: str) -> bool:
