@@ -43,12 +43,12 @@ def access_path(node: ast.AST) -> str:
     Elements reached by subscript, `get`, `setdefault`, `values` or `items` are all `[]`. `list(x)` and the like
     read through to x; `getattr(x, "a")` is `x.a`.
     """
-    kind = node.__class__
+    kind = type(node)
     if kind is ast.Name:
         return node.id  # type: ignore[attr-defined, no-any-return]
     if kind is ast.Attribute:
         value = node.value  # type: ignore[attr-defined]
-        base = value.id if value.__class__ is ast.Name else access_path(value)
+        base = value.id if type(value) is ast.Name else access_path(value)
         return f"{base}.{node.attr}" if base else ""  # type: ignore[attr-defined]
     if kind is ast.Subscript:
         base = access_path(node.value)  # type: ignore[attr-defined]
@@ -108,7 +108,7 @@ def dotted(node: ast.AST) -> str:
     text = ""
     current: Any = node
     while True:
-        kind = current.__class__
+        kind = type(current)
         if kind is ast.Name:
             return current.id + text  # type: ignore[no-any-return]
         if kind is ast.Attribute:
@@ -128,7 +128,7 @@ def short_text(node: ast.AST | None) -> str:
     """Return the expression as source text, cut to a readable length."""
     if node is None:
         return ""
-    kind = node.__class__
+    kind = type(node)
     if kind is ast.Name:
         return node.id  # type: ignore[attr-defined, no-any-return]
     if kind is ast.Constant:

@@ -25,7 +25,7 @@ class Definitions(Events):
             self._params(node.args),  # type: ignore[attr-defined]
             tuple([self._decorator(d, parent or frame) for d in decorators]) if decorators else (),
             tuple([d.lineno for d in node.decorator_list]) if decorators else (),  # type: ignore[attr-defined]
-            node.__class__ is ast.AsyncFunctionDef,
+            type(node) is ast.AsyncFunctionDef,
             frame.generator,
             kind,
             frame.forever,
@@ -98,4 +98,4 @@ class Definitions(Events):
 def _default_word(node: ast.expr | None) -> str:
     if node is None:
         return ""
-    return short_text(node)[:20] if isinstance(node, ast.Constant) else node.__class__.__name__.lower()
+    return short_text(node)[:20] if isinstance(node, ast.Constant) else type(node).__name__.lower()

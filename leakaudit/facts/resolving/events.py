@@ -78,7 +78,7 @@ class Events(Containers):
         node = raw.node
         key, value = raw.key, raw.value
         grows = op == Op.GROW
-        gone = op == Op.REBIND and value.__class__ is ast.Constant and value.value is None
+        gone = op == Op.REBIND and type(value) is ast.Constant and value.value is None
         return Event(
             owner,
             op,

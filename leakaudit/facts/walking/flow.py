@@ -38,7 +38,7 @@ class Flow(Bindings):
         self.expression(node, "test")
         for part in node.values if isinstance(node, ast.BoolOp) else (node,):
             inner = part.operand if isinstance(part, ast.UnaryOp) else part
-            if inner.__class__ in _NAMED:
+            if type(inner) in _NAMED:
                 self.use(inner, Use.TRUTH)
 
     def visit_While(self, node: ast.While) -> None:
@@ -136,7 +136,7 @@ class Flow(Bindings):
         raised = node.exc
         if raised is None:
             return
-        if raised.__class__ is not ast.Call:
+        if type(raised) is not ast.Call:
             path = access_path(raised)
             if path:
                 self.frame.raises += (RawRaise(path, raised, self.guards, self.flags),)
