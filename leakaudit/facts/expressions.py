@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -140,6 +141,18 @@ def short_text(node: ast.AST | None) -> str:
     except (RecursionError, ValueError):
         return "..."
     return text if len(text) <= _TEXT_LIMIT else text[: _TEXT_LIMIT - 3] + "..."
+
+
+def nodes_in(*roots: ast.AST) -> Iterator[ast.AST]:
+    """Yield nodes with all that is below them, in no particular order: what ast.walk does, some three times faster."""
+    todo: list[Any] = [*roots]
+    while todo:
+        node = todo.pop()
+        if type(node) is list:
+            todo += node
+        elif isinstance(node, ast.AST):
+            yield node
+            todo += vars(node).values()
 
 
 def defaults_of(arguments: ast.arguments) -> list[tuple[str, ast.expr]]:

@@ -165,8 +165,7 @@ def _outward(frame: Frame, root: str, path: str, imports: dict[str, str], hops: 
 def _is_plain(frame: Frame, name: str, hops: int) -> bool:
     """Whether a name that a function binds is its own, and stands for nothing else."""
     return not (
-        name == frame.self_name
-        or name == frame.cls_name
+        name in (frame.self_name, frame.cls_name)
         or (hops and name in frame.aliases)
         or name in frame.globals
         or name in frame.nonlocals

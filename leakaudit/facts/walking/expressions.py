@@ -9,7 +9,7 @@ from typing import Any
 from leakaudit.facts.expressions import access_path, dotted
 from leakaudit.facts.frame import RawCall
 from leakaudit.facts.model import Flag, Op, Use
-from leakaudit.facts.resources import MAKER_NAMES, POOL_NAMES, PROVING, WRAPPER
+from leakaudit.facts.resources import PROVING, may_make
 from leakaudit.facts.tables import CLEAR_METHODS, GROW_METHODS, INTERESTING_CALLS, QUEUE_TAKE, SHRINK_METHODS
 from leakaudit.facts.walking.base import Walker
 
@@ -31,7 +31,7 @@ _FORGETTING = frozenset(
     "isinstance issubclass hasattr callable len type id repr str int float bool hash print min max sum abs any all".split()
 )
 _FOREVER = Flag.FOREVER
-_REMEMBERED = INTERESTING_CALLS | MAKER_NAMES | POOL_NAMES | PROVING | {"cls", "partial", "writelines"}
+_REMEMBERED = INTERESTING_CALLS | PROVING | {"cls", "partial", "writelines"}
 
 
 class Expressions(Walker):
@@ -217,7 +217,7 @@ def _is_remembered(name: str) -> bool:
         name in _REMEMBERED
         or name.startswith("register_")
         or name.lstrip("_")[:1].isupper()
-        or WRAPPER.match(name) is not None
+        or may_make(name)
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
-from leakaudit.facts.expressions import access_path, short_text
+from leakaudit.facts.expressions import access_path, nodes_in, short_text
 from leakaudit.facts.frame import RawRaise
 from leakaudit.facts.model import Flag, Use
 from leakaudit.facts.walking.base import NOT
@@ -173,14 +173,11 @@ def _runs_on(node: ast.While) -> bool:
 
 
 def _sleeps(node: ast.While) -> bool:
-    for statement in node.body:
-        for part in ast.walk(statement):
-            if isinstance(part, ast.Call):
-                name = (
-                    part.func.attr if isinstance(part.func, ast.Attribute) else getattr(part.func, "id", "")
-                )
-                if name in ("sleep", "wait", "wait_for", "poll", "select", "accept"):
-                    return True
+    for part in nodes_in(*node.body):
+        if type(part) is ast.Call:
+            name = part.func.attr if isinstance(part.func, ast.Attribute) else getattr(part.func, "id", "")
+            if name in ("sleep", "wait", "wait_for", "poll", "select", "accept"):
+                return True
     return False
 
 
