@@ -22,7 +22,7 @@ _TRAITS = {"Dict": "dict", "List": "list", "Set": "set"}
 
 def is_container(node: ast.AST) -> bool:
     """Tell cheaply whether an expression makes a container (or a dataclass field that makes one)."""
-    kind = node.__class__
+    kind = type(node)
     if kind in _LITERALS:
         return True
     if kind is ast.Call:
@@ -64,7 +64,7 @@ def describe(node: ast.AST) -> tuple[str, str, str, bool, int, str, bool]:
     initial = len(getattr(node, "keys", None) or getattr(node, "elts", None) or ())
     if isinstance(node, (ast.ListComp, ast.SetComp, ast.DictComp)):
         initial = 1
-    return _LITERALS.get(node.__class__, "dict"), "", "", False, initial, "", False
+    return _LITERALS.get(type(node), "dict"), "", "", False, initial, "", False
 
 
 def _describe_call(node: ast.Call) -> tuple[str, str, str, bool, int, str, bool]:

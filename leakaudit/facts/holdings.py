@@ -10,7 +10,7 @@ from leakaudit.facts.expressions import dotted, position
 from leakaudit.facts.frame import Frame, RawCall, owner_of
 from leakaudit.facts.model import Holding
 from leakaudit.facts.paths import Exit, Paths
-from leakaudit.facts.resources import MAKER_NAMES, POOL_NAMES, PROVING, WRAPPER
+from leakaudit.facts.resources import PROVING, may_make
 
 #: Makers that are followed in one function. Each costs a look at all of it, and no one writes so many by hand.
 _MOST = 60
@@ -39,7 +39,7 @@ def _candidates(frame: Frame, function: ast.AST) -> Iterator[tuple[tuple[str, ..
     """Locals bound to what a known maker makes, and locals that the function itself closes."""
     for raw in frame.calls:
         name = raw.name
-        if name in MAKER_NAMES or name in POOL_NAMES or WRAPPER.match(name):
+        if may_make(name):
             targets = _targets(raw, function)
             if targets:
                 yield targets, raw.node, raw.flags

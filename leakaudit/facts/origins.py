@@ -104,7 +104,7 @@ class Origins:
     def _collect(self, node: ast.AST, frame: Frame, depth: int, found: list[str]) -> None:
         if len(found) >= self._limit:
             return
-        kind = node.__class__
+        kind = type(node)
         if kind is ast.Constant:
             found.append(f"const:{short_text(node)[:40]}")
         elif kind is ast.Name:
@@ -138,7 +138,7 @@ class Origins:
     def _children(self, node: ast.AST, frame: Frame, depth: int, found: list[str]) -> None:
         for name in node._fields:
             value = getattr(node, name)
-            for child in value if value.__class__ is list else (value,):
+            for child in value if type(value) is list else (value,):
                 if isinstance(child, ast.expr):
                     self._collect(child, frame, depth, found)
                     if len(found) >= self._limit:
@@ -185,7 +185,7 @@ class Origins:
         if node.attr in _TYPE_ATTRIBUTES:
             found.append("type")
             return
-        if node.value.__class__ is ast.Name:
+        if type(node.value) is ast.Name:
             owner = owner_of(frame, access_path(node), self._imports)
             if owner.startswith("i:"):
                 found.append(f"bound:{owner}")

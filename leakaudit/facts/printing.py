@@ -59,12 +59,12 @@ def source_text(node: ast.AST) -> str:
 
 
 def _text(node: Any, level: int = _TEST) -> str:
-    kind = node.__class__
+    kind = type(node)
     if kind is ast.Name:
         return node.id  # type: ignore[no-any-return]
     if kind is ast.Attribute:
         value = node.value
-        if value.__class__ is ast.Constant and isinstance(value.value, int):
+        if type(value) is ast.Constant and isinstance(value.value, int):
             return f"{_text(value)} .{node.attr}"
         return f"{_text(value, _ATOM)}.{node.attr}"
     closed = _CLOSED.get(kind)
@@ -80,7 +80,7 @@ def _constant(node: Any) -> str:
     if value is ...:
         return "..."
     text = repr(value)
-    if value.__class__ is float or value.__class__ is complex:
+    if type(value) is float or type(value) is complex:
         return text.replace("inf", _INFINITY)
     return f"u{text}" if node.kind else text
 
@@ -95,7 +95,7 @@ def _keyword(node: Any) -> str:
 
 def _subscript(node: Any) -> str:
     inside = node.slice
-    if inside.__class__ is ast.Tuple and inside.elts:
+    if type(inside) is ast.Tuple and inside.elts:
         return f"{_text(node.value, _ATOM)}[{_items(inside.elts)}]"
     return f"{_text(node.value, _ATOM)}[{_text(inside)}]"
 
@@ -131,12 +131,12 @@ def _starred(node: Any) -> str:
 
 
 def _unary(node: Any, level: int) -> str:
-    sign, binds = _UNARY[node.op.__class__]
+    sign, binds = _UNARY[type(node.op)]
     return _parted(sign + _text(node.operand, binds), binds, level)
 
 
 def _binary(node: Any, level: int) -> str:
-    sign, binds = _BINARY[node.op.__class__]
+    sign, binds = _BINARY[type(node.op)]
     left, right = (binds + 1, binds) if binds == _POWER else (binds, binds + 1)
     return _parted(_text(node.left, left) + sign + _text(node.right, right), binds, level)
 
@@ -144,12 +144,12 @@ def _binary(node: Any, level: int) -> str:
 def _compare(node: Any, level: int) -> str:
     text = _text(node.left, _COMPARE + 1)
     for operator, right in zip(node.ops, node.comparators):
-        text += _COMPARISONS[operator.__class__] + _text(right, _COMPARE + 1)
+        text += _COMPARISONS[type(operator)] + _text(right, _COMPARE + 1)
     return _parted(text, _COMPARE, level)
 
 
 def _bool(node: Any, level: int) -> str:
-    word, binds = (" and ", _AND) if node.op.__class__ is ast.And else (" or ", _OR)
+    word, binds = (" and ", _AND) if type(node.op) is ast.And else (" or ", _OR)
     parts = [_text(part, min(binds + 1 + i, _ATOM)) for i, part in enumerate(node.values)]
     return _parted(word.join(parts), binds, level)
 

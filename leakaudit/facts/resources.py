@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 #: Calls (resolved, dotted) whose result must be closed -> (what it is, how bad it is when it is not: 3 worst).
 #: 3: a thread, a process, a loop or a pool stays; 2: a connection or a session; 1: a descriptor that the
@@ -186,6 +187,14 @@ POOL_NAMES = frozenset(
 WRAPPER = re.compile(
     r"_*(new|create|open|make|connect|build)_\w*(conn|connection|sock|socket|session|client|file|channel|stream|pool|executor|engine|loop)$"
 )
+
+
+@lru_cache(maxsize=4096)
+def may_make(name: str) -> bool:
+    """Tell by the last part of its name whether a function may hand out something that has to be closed."""
+    return name in MAKER_NAMES or name in POOL_NAMES or WRAPPER.match(name) is not None
+
+
 #: Keyword arguments that lend a file to a child process, and the calls that start one.
 LENDING = frozenset("stdout stderr stdin".split())
 STARTERS = frozenset(

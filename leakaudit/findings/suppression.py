@@ -14,7 +14,7 @@ _DIRECTIVE = re.compile(r"#\s*leakaudit\s*:\s*(?P<text>[^#]*)", re.IGNORECASE)
 _NOQA = re.compile(r"#\s*noqa\s*:\s*(?P<codes>[A-Z]+\d+(?:[\s,]+[A-Z]+\d+)*)(?P<reason>[^#]*)", re.IGNORECASE)
 _IGNORE = re.compile(r"(?P<verb>ignore(?:-file)?)\s*(?:\[(?P<codes>[^\]]*)\])?(?P<reason>.*)", re.DOTALL)
 _BOUNDED = re.compile(r"bounded\s*=\s*(?P<reason>.*)", re.DOTALL)
-_MAY_CONCERN_US = re.compile(r"#\s*leakaudit\s*:|#\s*noqa\s*:[^\n]*\bLA\d", re.IGNORECASE)
+_MAY_CONCERN_US = re.compile(r"#\s*(?:leakaudit\s*:|noqa\s*:[^\n]*\bLA\d)", re.IGNORECASE)
 _SILENT = (tokenize.NL, tokenize.COMMENT, tokenize.INDENT, tokenize.DEDENT, tokenize.ENCODING)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
+from typing import Any
 
-from leakaudit.facts.expressions import annotation_text, defaults_of, dotted, position, short_text
+from leakaudit.facts.expressions import annotation_text, defaults_of, dotted, short_text
 from leakaudit.facts.frame import Frame, RawCall, scope_of
 from leakaudit.facts.model import Call, Function, Op, Param
 from leakaudit.facts.resolving.events import Events
@@ -15,19 +16,18 @@ _REMOVING = (Op.SHRINK, Op.CLEAR)
 class Definitions(Events):
     """Resolves what functions take, call and return."""
 
-    def _function(self, frame: Frame, node: ast.AST, decorators: tuple[str, ...], kind: str) -> Function:
+    def _function(self, frame: Frame, node: Any, decorators: tuple[str, ...], kind: str) -> Function:
         parent = frame.parent
-        line, column, end_line, _ = position(node)
         return Function(
             frame.qualname,
-            line,
-            end_line,
+            node.lineno,
+            node.end_lineno or node.lineno,
             frame.cls,
             parent.index if parent is not None else -1,
-            self._params(node.args),  # type: ignore[attr-defined]
+            self._params(node.args),
             tuple([self._decorator(d, parent or frame) for d in decorators]) if decorators else (),
-            tuple([d.lineno for d in node.decorator_list]) if decorators else (),  # type: ignore[attr-defined]
-            node.__class__ is ast.AsyncFunctionDef,
+            tuple([d.lineno for d in node.decorator_list]) if decorators else (),
+            type(node) is ast.AsyncFunctionDef,
             frame.generator,
             kind,
             frame.forever,
@@ -36,7 +36,7 @@ class Definitions(Events):
             self._returns(frame) if frame.returns else (),
             self._captures(frame) if frame.free else (),
             tuple([short_text(test) for test in frame.exits[:3]]) if frame.exits else (),
-            column,
+            node.col_offset + 1,
             tuple(sorted(self._callees(frame.loop_names, frame))) if frame.loop_names else (),
             frame.endless,
             tuple(
@@ -114,4 +114,4 @@ def _dropped(frame: Frame) -> tuple[str, ...]:
 def _default_word(node: ast.expr | None) -> str:
     if node is None:
         return ""
-    return short_text(node)[:20] if isinstance(node, ast.Constant) else node.__class__.__name__.lower()
+    return short_text(node)[:20] if isinstance(node, ast.Constant) else type(node).__name__.lower()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 
 from leakaudit.facts.expressions import short_text
 from leakaudit.facts.frame import Frame, RawEvent, owner_of, scope_of
@@ -23,7 +22,8 @@ _GUARDED_OPS = (Op.GROW, Op.READ_GROW, Op.SHRINK, Op.CLEAR, Op.TRIM, Op.REBIND)
 class Events(Containers):
     """Resolves raw events and uses."""
 
-    def _events(self, frame: Frame, declared: set[str], passing: set[str]) -> Iterator[Event]:
+    def _events(self, frame: Frame, declared: set[str], passing: set[str]) -> list[Event]:
+        found = []
         places: dict[str, tuple[str, int, bool] | None] = {}
         for raw in frame.events:
             path = raw.path
@@ -35,14 +35,15 @@ class Events(Containers):
             if place is not None:
                 event = self._event(raw, frame, place, declared)
                 if event is not None:
-                    yield event
+                    found.append(event)
+        return found
 
     def _passing(self, frame: Frame) -> set[str]:
         """The plain locals of a function that hold nothing declared: what happens to them is nobody's business."""
         if frame.kind != "function" or self.has_defaults:
             return set()
         known = (frame.self_name, frame.cls_name, *frame.aliases, *frame.globals, *frame.nonlocals)
-        return frame.bound.difference(known, (path for path, *_ in frame.containers))
+        return frame.bound.difference(known, [container[0] for container in frame.containers])
 
     def _place(self, path: str, frame: Frame, declared: set[str]) -> tuple[str, int, bool] | None:
         """Return (owner, depth, reached through an alias) of what an event happens to, None for what is not kept."""
@@ -79,7 +80,7 @@ class Events(Containers):
         node = raw.node
         key, value = raw.key, raw.value
         grows = op == Op.GROW
-        gone = op == Op.REBIND and value.__class__ is ast.Constant and value.value is None
+        gone = op == Op.REBIND and type(value) is ast.Constant and value.value is None
         return Event(
             owner,
             op,

@@ -49,7 +49,7 @@ class Walker:
     # -- plumbing ---------------------------------------------------------------------------------------------------
 
     def visit(self, node: ast.AST) -> None:
-        handler = self._table[node.__class__]
+        handler = self._table[type(node)]
         if handler is not None:
             handler(self, node)
 
@@ -58,8 +58,8 @@ class Walker:
         table = self._table
         for name in node._fields:
             value: Any = getattr(node, name, None)
-            for part in value if value.__class__ is list else (value,):
-                handler = table.get(part.__class__)  # None for a text, too
+            for part in value if type(value) is list else (value,):
+                handler = table.get(type(part))  # None for a text, too
                 if handler is not None:
                     handler(self, part)
 
@@ -97,7 +97,7 @@ class Walker:
     def _visit_all(self, nodes: Iterable[Any]) -> None:
         table = self._table
         for node in nodes:
-            handler = table[node.__class__]
+            handler = table[type(node)]
             if handler is not None:
                 handler(self, node)
 
@@ -107,11 +107,11 @@ class Walker:
         table = self._table
         statement: Any
         for statement in statements:
-            kind = statement.__class__
+            kind = type(statement)
             handler = table[kind]
             if handler is not None:
                 handler(self, statement)
-            if kind is ast.If and not statement.orelse and statement.body[-1].__class__ in _EXITS:
+            if kind is ast.If and not statement.orelse and type(statement.body[-1]) in _EXITS:
                 self._guard(ast.UnaryOp(NOT, statement.test))
                 if not guards and self.frame.kind == "function":
                     self.frame.exits += (statement.test,)
@@ -129,7 +129,7 @@ class Walker:
         """Visit an expression whose value is put to `usage`."""
         if node is None:
             return
-        handler = self._table[node.__class__]
+        handler = self._table[type(node)]
         if handler is not None:
             before, self.usage = self.usage, usage
             handler(self, node)

@@ -43,7 +43,7 @@ class Bindings(Expressions):
         value = node.value
         first = node.targets[0]
         if (
-            first.__class__ in _SEQUENCES
+            type(first) in _SEQUENCES
             and isinstance(value, (ast.Tuple, ast.List))
             and len(first.elts) == len(value.elts)  # type: ignore[attr-defined]
         ):
@@ -51,7 +51,7 @@ class Bindings(Expressions):
                 self.expression(part, self._usage_of(target))
                 self.assign(target, part, node)
             return
-        if self._table[value.__class__] is not None:
+        if self._table[type(value)] is not None:
             self.expression(value, self._usage_of(first))
         for target in node.targets:
             self.assign(target, value, node)
@@ -72,7 +72,7 @@ class Bindings(Expressions):
         self.assign(node.target, node.value, node)
 
     def _usage_of(self, target: Any) -> str:
-        kind = target.__class__
+        kind = type(target)
         if kind is ast.Name:
             return f"name:{target.id}"
         if kind is ast.Attribute or kind is ast.Subscript:
@@ -81,14 +81,14 @@ class Bindings(Expressions):
 
     def assign(self, target: Any, value: ast.AST, node: ast.expr | ast.stmt, annotation: str = "") -> None:
         frame = self.frame
-        if target.__class__ is ast.Name:
+        if type(target) is ast.Name:
             name = target.id
             frame.bound.add(name)
             if name in frame.definitions:
                 frame.definitions[name].append(value)
             else:
                 frame.definitions[name] = [value]
-            if value.__class__ not in _PLAIN_VALUES:
+            if type(value) not in _PLAIN_VALUES:
                 self._assign_name(name, value, node, annotation)
             if frame.kind == "function" or name in frame.globals or name in frame.nonlocals:
                 self.event(name, Op.REBIND, "=", node, None, value)

@@ -96,7 +96,7 @@ class Definitions(Flow):
             for argument, default in zip(
                 reversed((*arguments.posonlyargs, *arguments.args)), reversed(arguments.defaults)
             ):
-                if default.__class__ is ast.Attribute:  # `lambda done, tasks=self.tasks: tasks.discard(done)`
+                if type(default) is ast.Attribute:  # `lambda done, tasks=self.tasks: tasks.discard(done)`
                     frame.aliases[argument.arg] = access_path(default)
         self.functions.append((frame, node, decorators, kind))
         self.frames.append(frame)

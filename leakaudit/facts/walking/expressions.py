@@ -9,7 +9,7 @@ from typing import Any
 from leakaudit.facts.expressions import access_path, dotted
 from leakaudit.facts.frame import RawCall
 from leakaudit.facts.model import Flag, Op, Use
-from leakaudit.facts.resources import MAKER_NAMES, POOL_NAMES, PROVING, WRAPPER
+from leakaudit.facts.resources import PROVING, may_make
 from leakaudit.facts.tables import CLEAR_METHODS, GROW_METHODS, INTERESTING_CALLS, QUEUE_TAKE, SHRINK_METHODS
 from leakaudit.facts.walking.base import Walker
 
@@ -31,7 +31,7 @@ _FORGETTING = frozenset(
     "isinstance issubclass hasattr callable len type id repr str int float bool hash print min max sum abs any all".split()
 )
 _FOREVER = Flag.FOREVER
-_REMEMBERED = INTERESTING_CALLS | MAKER_NAMES | POOL_NAMES | PROVING | {"cls", "partial", "writelines"}
+_REMEMBERED = INTERESTING_CALLS | PROVING | {"cls", "partial", "writelines"}
 
 
 class Expressions(Walker):
@@ -54,7 +54,7 @@ class Expressions(Walker):
     def visit_Attribute(self, node: ast.Attribute) -> None:
         if node.attr in _CALLBACKS:
             self._handed_on(node)
-        handler = self._table[node.value.__class__]
+        handler = self._table[type(node.value)]
         if handler is not None:
             before, self.usage = self.usage, "receiver"
             handler(self, node.value)
@@ -81,10 +81,10 @@ class Expressions(Walker):
     def visit_Compare(self, node: ast.Compare) -> None:
         sides: list[Any] = [node.left, *node.comparators]
         for operator, right in zip(node.ops, node.comparators):
-            if operator.__class__ is ast.In or operator.__class__ is ast.NotIn:
+            if type(operator) is ast.In or type(operator) is ast.NotIn:
                 self.use(right, Use.IN)
         for side in sides:
-            if side.__class__ is ast.Call:
+            if type(side) is ast.Call:
                 self._compared_call(side, node)
         before, self.usage = self.usage, ""
         self._visit_all(sides)
@@ -102,13 +102,13 @@ class Expressions(Walker):
         func: Any = node.func
         frame = self.frame
         usage = self.usage
-        kind = func.__class__
+        kind = type(func)
         if kind is ast.Attribute:
             name = func.attr
             if name in _METHODS:
                 self._method_call(node, func)
             value = func.value
-            if value.__class__ is ast.Name:
+            if type(value) is ast.Name:
                 text = f"{value.id}.{name}"
                 if frame.nested:
                     frame.loads.add(value.id)
@@ -149,8 +149,8 @@ class Expressions(Walker):
         table = self._table
         before = self.usage
         for argument in arguments:
-            value: Any = argument.value if argument.__class__ is ast.Starred else argument
-            kind = value.__class__
+            value: Any = argument.value if type(argument) is ast.Starred else argument
+            kind = type(value)
             if kind is ast.Name:
                 path = value.id
                 frame.ref_names.add(path)
@@ -170,7 +170,7 @@ class Expressions(Walker):
         if len(arguments) > 1 and name in ("add", "record"):  # a sink or a measurement, no set
             return True
         for argument in arguments:
-            kind = argument.__class__
+            kind = type(argument)
             if (
                 (
                     kind is ast.Name
@@ -222,7 +222,7 @@ def _is_remembered(name: str) -> bool:
         or name.startswith("register_")
         or name.endswith("_open")
         or name.lstrip("_")[:1].isupper()
-        or WRAPPER.match(name) is not None
+        or may_make(name)
     )
 
 

@@ -6,7 +6,7 @@ import ast
 import re
 
 from leakaudit.facts.answers import words
-from leakaudit.facts.expressions import access_path, short_text
+from leakaudit.facts.expressions import access_path, nodes_in, short_text
 from leakaudit.facts.frame import RawRaise
 from leakaudit.facts.model import Flag, Use
 from leakaudit.facts.walking.base import NOT
@@ -44,7 +44,7 @@ class Flow(Bindings):
         self.expression(node, "test")
         for part in node.values if isinstance(node, ast.BoolOp) else (node,):
             inner = part.operand if isinstance(part, ast.UnaryOp) else part
-            if inner.__class__ in _NAMED:
+            if type(inner) in _NAMED:
                 self.use(inner, Use.TRUTH)
 
     def visit_While(self, node: ast.While) -> None:
@@ -148,7 +148,7 @@ class Flow(Bindings):
         raised = node.exc
         if raised is None:
             return
-        if raised.__class__ is not ast.Call:
+        if type(raised) is not ast.Call:
             path = access_path(raised)
             if path:
                 self.frame.raises += (RawRaise(path, raised, self.guards, self.flags),)
@@ -191,14 +191,11 @@ def _comes_to_an_end(iterated: ast.expr) -> bool:
 
 
 def _sleeps(node: ast.While) -> bool:
-    for statement in node.body:
-        for part in ast.walk(statement):
-            if isinstance(part, ast.Call):
-                name = (
-                    part.func.attr if isinstance(part.func, ast.Attribute) else getattr(part.func, "id", "")
-                )
-                if name in ("sleep", "wait", "wait_for", "poll", "select", "accept"):
-                    return True
+    for part in nodes_in(*node.body):
+        if type(part) is ast.Call:
+            name = part.func.attr if isinstance(part.func, ast.Attribute) else getattr(part.func, "id", "")
+            if name in ("sleep", "wait", "wait_for", "poll", "select", "accept"):
+                return True
     return False
 
 
