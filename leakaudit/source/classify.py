@@ -11,6 +11,8 @@ _GENERATED_MARK = re.compile(
     r"@generated\b|\b(?:auto-?)?generated (?:by|from|using|automatically)\b|\bis an? (?:auto-?)?generated file\b|\bdo not (?:edit|modify)\b",
     re.IGNORECASE,
 )
+#: What the mark cannot do without, looked for first: most files hold neither.
+_GENERATED_WORDS = ("generated", "do not")
 #: A generator signs in the first lines; further down the words are ordinary prose.
 _HEAD_LINES = 12
 
@@ -32,8 +34,12 @@ def is_generated(path: str, text: str) -> bool:
     """Tell whether a file's name or its first comment lines say that a program wrote it."""
     if _GENERATED_NAME.search(path):
         return True
-    head = text[:2000].split("\n", _HEAD_LINES)[:_HEAD_LINES]
-    return any(_GENERATED_MARK.search(line) for line in _opening_comment(head))
+    head = text[:2000]
+    lowered = head.lower()
+    if not any(word in lowered for word in _GENERATED_WORDS):
+        return False
+    lines = head.split("\n", _HEAD_LINES)[:_HEAD_LINES]
+    return any(_GENERATED_MARK.search(line) for line in _opening_comment(lines))
 
 
 def _opening_comment(lines: list[str]) -> list[str]:
