@@ -314,8 +314,10 @@ def test_what_other_threads_hold_is_in_the_copy(tmp_path, version):
         opened.send(do="census", id="first", cpu_s=COPY_PATIENCE_S, light=True, grew=[], most=10**7)
         assert hear(opened, "census").get("done"), opened.fetch("census-error.json")
         names = opened.fetch("census-first.json")["names"]
-        found = [names[f"__main__:{name}"][0] for name in (":local.rows", ":trail", "work:jobs")]
-        assert found == [70, 80, 90]
+        found = {name: row[0] for name, row in names.items() if name.startswith("__main__:")}
+        assert (found["__main__::local.rows"], found["__main__::trail"]) == (70, 80)
+        # From 3.15 on a copy has nothing left of what runs in other threads.
+        assert found.get("__main__:work:jobs") == (None if version == "3.15" else 90)
 
 
 def test_refusal_by_the_pause_that_copying_costs():

@@ -1236,9 +1236,11 @@ class Agent:
             if self.cloning is None:
                 self.cloning = run_file(f"{self.directory}/cloner.py")
                 self.cloner = self.cloning["Cloner"]()
-            # A copy forgets the other threads, and with them what the functions that run there hold.
+            # A copy forgets the other threads, and with them what the functions that run there hold. From 3.15 on it
+            # frees their stacks, too: who looks at such a frame then crashes.
             mine = _thread.get_ident()
-            self.running = [frame for thread, frame in sys._current_frames().items() if thread != mine]
+            if sys.version_info < (3, 15):
+                self.running = [frame for thread, frame in sys._current_frames().items() if thread != mine]
             pid, took_ms = self.cloner.clone(self)
             if pid == 0:
                 self.cloning["be_child"](self, self.cloner, began)
