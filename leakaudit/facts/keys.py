@@ -11,7 +11,7 @@ from leakaudit.facts.tables import FINITE_WORDS, FRESH_WORDS, LIKELY_FRESH_WORDS
 _FRESH_CALLS = re.compile(
     r"(^|\.)(uuid\d?|uuid[1345]|time|time_ns|monotonic|perf_counter|now|utcnow|today|token_hex|token_urlsafe|random|randint|getrandbits|get_ident|"
     r"current_thread|current_task|current_process|getpid|urandom|new_id|generate_id|make_id|gen_id|object|getcurrent|get_current|mktemp|mkstemp|mkdtemp|"
-    r"randrange|choice|ulid|ksuid|nanoid|get_native_id|getpeername|peername|fileno|get_loop|get_running_loop|get_event_loop)$"
+    r"randrange|choice|ulid|ksuid|nanoid|get_native_id|getpeername|peername|get_loop|get_running_loop|get_event_loop)$"
 )
 _FINITE_ANNOTATION = re.compile(
     r"^(typing\.)?(Literal\[|bool\b|type\b|Type\b|type\[|Type\[)|Enum\b|Type\b$|Kind\b$|Level\b$|Mode\b$|Status\b$|State\b$"
