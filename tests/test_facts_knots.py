@@ -32,6 +32,15 @@ def knots(statement: str) -> list[tuple[str, str, str]]:
         ("self.x = self.run()", "made", "run"),
         ("self.x = wrap(self.x)", "wrapped", "wrap"),
         ("setattr(self, 'x', self.run)", "method", "run"),
+        ("self.x = [weakref.ref(o, self.gone) for o in other]", "callback", "gone"),
+        ("self.x = {o: weakref.ref(o, self.gone) for o in other}", "callback", "gone"),
+        ("self.x = (weakref.ref(other, self.gone),)", "callback", "gone"),
+        ("self.x.append(weakref.ref(other, self.gone))", "callback", "gone"),
+        ("self.x[other] = weakref.ref(other, self.gone)", "callback", "gone"),
+        ("self.x.append((other, self))", "grown", "itself"),
+        ("self.x = defaultdict(self.run)", "filled", "run"),
+        ("self.x = util.PopulateDict(self.run)", "filled", "run"),
+        ("self.x = util.populate_column_dict(self.run)", "filled", "run"),
     ],
 )
 def test_a_store_that_ties_the_object_to_itself(statement: str, how: str, what: str) -> None:
@@ -53,6 +62,14 @@ def test_a_store_that_ties_the_object_to_itself(statement: str, how: str, what: 
         "self.x = make(self.y)",
         "run = other.run\nself.x = run",
         "Tool.x = Tool",
+        "self.x = [weakref.ref(self) for o in other]",
+        "self.x = [self for self in other]",
+        "self.x.append(other)",
+        "self.x.append((other, other.run))",
+        "self.x[0].append((other, self))",
+        "self.x = WeakPopulateDict(self.run)",
+        "self.x = map(self.run, other)",
+        "self.x = make(self.run)",
     ],
 )
 def test_a_store_that_does_not(statement: str) -> None:

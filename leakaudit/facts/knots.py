@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from leakaudit.facts.expressions import access_path, position
 from leakaudit.facts.frame import Frame, owner_of, scope_of
-from leakaudit.facts.model import Knot
+from leakaudit.facts.model import Knot, Op
 
 _DISPLAYS = (ast.Tuple, ast.List, ast.Set, ast.Dict)
-_HOLDERS = frozenset((ast.Name, ast.Attribute, ast.Lambda, ast.Call, ast.BoolOp, ast.IfExp, *_DISPLAYS))
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp)
+_HOLDERS = frozenset(
+    (ast.Name, ast.Attribute, ast.Lambda, ast.Call, ast.BoolOp, ast.IfExp, *_DISPLAYS, *_COMPREHENSIONS)
+)
 #: What is given to these is kept, but not held.
 _WEAK = frozenset(("ref", "proxy", "WeakMethod"))
+#: Mappings that make what is missing by a function that they are given.
+_FILLED = re.compile(r"^(?!dict$|map$|(?i:.*weak))(?i:.*)(?:dict|map|mapping|Dict|Map|Mapping)$")
 _LOCAL_HOPS = 2
 Found = tuple[str, str]
 Walked = tuple[Frame, ast.AST, tuple[str, ...], str]
@@ -34,7 +40,28 @@ def knots(frames: Sequence[Frame], functions: Sequence[Walked], imports: dict[st
             found = _Holding(frame, base, attribute, inner).of(value) if base and "[" not in base else None
             if found is not None and _is_object(frame, base) and not _unpacks(node, value):
                 owner = owner_of(frame, path, imports, hops=0)
-                yield Knot(owner, base, *found, *position(node)[:2], frame.index)
+                always = node in functions[frame.index][1].body  # type: ignore[attr-defined]
+                yield Knot(owner, base, *found, *position(node)[:2], frame.index, always)
+        yield from _grown(frame, inner, imports)
+
+
+def _grown(frame: Frame, inner: _Inner, imports: dict[str, str]) -> Iterator[Knot]:
+    """`context.parts.append((context, part))`, `self.refs.add(ref(item, self.gone))`."""
+    for event in frame.events:
+        value = event.value
+        if event.op is not Op.GROW or not isinstance(value, (ast.Call, *_DISPLAYS)):
+            continue
+        base, _, attribute = event.path.rpartition(".")
+        if not base or "[" in event.path or not _is_object(frame, base):
+            continue
+        found = _Holding(frame, base, attribute, inner).of(value)
+        if found == ("container", "itself"):
+            found = "grown", "itself"
+        elif found is None or found[0] != "callback":
+            continue
+        yield Knot(
+            owner_of(frame, event.path, imports, hops=0), base, *found, *position(event.node)[:2], frame.index
+        )
 
 
 def _unpacks(node: ast.AST, value: ast.AST) -> bool:
@@ -107,9 +134,13 @@ class _Holding:
             return self._first(node.values, hops)  # type: ignore[attr-defined]
         if kind is ast.IfExp:
             return self._first((node.body, node.orelse), hops)  # type: ignore[attr-defined]
+        if kind in _COMPREHENSIONS:
+            element = node.value if kind is ast.DictComp else node.elt  # type: ignore[attr-defined]
+            found = self.of(element, hops)
+            return found if found is not None and found[0] == "callback" else None
         if kind in _DISPLAYS:
             found = self._first(_entries(node), hops)
-            return ("container", found[0]) if found is not None else None
+            return found if found is None or found[0] == "callback" else ("container", found[0])
         return None
 
     def _first(self, nodes: Sequence[ast.AST], hops: int) -> Found | None:
@@ -144,6 +175,9 @@ class _Holding:
             return ("partial", found[1]) if found is not None else None
         if isinstance(func, ast.Attribute) and access_path(func.value) == self._base:
             return "made", func.attr
+        if node.args and _FILLED.match(name):
+            found = self.of(node.args[0], hops)
+            return ("filled", found[1]) if found is not None and found[0] == "method" else None
         replaced = any(
             isinstance(part, ast.Attribute)
             and part.attr == self._attribute
