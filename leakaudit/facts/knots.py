@@ -20,6 +20,8 @@ _HOLDERS = frozenset(
 _WEAK = frozenset(("ref", "proxy", "WeakMethod"))
 #: Mappings that make what is missing by a function that they are given.
 _FILLED = re.compile(r"^(?!dict$|map$|(?i:.*weak))(?i:.*)(?:dict|map|mapping|Dict|Map|Mapping)$")
+#: Decorators of properties that keep their first value.
+_ONCE = re.compile(r"(cached|memoi[sz]ed|lazy)_?(property|attribute)|(^|\.)reify$", re.IGNORECASE)
 _LOCAL_HOPS = 2
 Found = tuple[str, str]
 Walked = tuple[Frame, ast.AST, tuple[str, ...], str]
@@ -40,9 +42,34 @@ def knots(frames: Sequence[Frame], functions: Sequence[Walked], imports: dict[st
             found = _Holding(frame, base, attribute, inner).of(value) if base and "[" not in base else None
             if found is not None and _is_object(frame, base) and not _unpacks(node, value):
                 owner = owner_of(frame, path, imports, hops=0)
-                always = node in functions[frame.index][1].body  # type: ignore[attr-defined]
-                yield Knot(owner, base, *found, *position(node)[:2], frame.index, always)
+                yield Knot(
+                    owner,
+                    base,
+                    *found,
+                    *position(node)[:2],
+                    frame.index,
+                    _always(functions[frame.index], node),
+                )
         yield from _grown(frame, inner, imports)
+        yield from _remembered(frame, functions[frame.index], inner, imports)
+
+
+def _always(function: Walked, node: ast.AST) -> bool:
+    """No condition or loop is around the statement."""
+    body = function[1].body  # type: ignore[attr-defined]
+    return isinstance(body, list) and node in body
+
+
+def _remembered(frame: Frame, function: Walked, inner: _Inner, imports: dict[str, str]) -> Iterator[Knot]:
+    """What a property that is computed once returns is stored on the instance, as by `self.name = ...`."""
+    if len(frame.params) != 1 or not any(_ONCE.search(name) for name in function[2]):
+        return
+    base, name = next(iter(frame.params)), frame.qualname.rpartition(".")[2]
+    for value in frame.returns:
+        found = _Holding(frame, base, name, inner).of(value)
+        if found is not None and (found[0] == "filled" or found == ("container", "itself")):
+            owner = owner_of(frame, f"{base}.{name}", imports, hops=0)
+            yield Knot(owner, base, *found, *position(value)[:2], frame.index)
 
 
 def _grown(frame: Frame, inner: _Inner, imports: dict[str, str]) -> Iterator[Knot]:
@@ -90,6 +117,15 @@ def _entries(node: Any) -> list[ast.AST]:
     if isinstance(node, ast.Dict):
         return [value for key, value in zip(node.keys, node.values) if key is not None]
     return list(node.elts)
+
+
+def _unwrapped(node: ast.expr) -> ast.expr:
+    """`portable(self.method)`: most of what is made of one function holds it, unless it says that it is weak."""
+    if not isinstance(node, ast.Call) or len(node.args) != 1 or node.keywords:
+        return node
+    func = node.func
+    name = func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "")
+    return node if "weak" in name.lower() or name in _WEAK else node.args[0]
 
 
 class _Inner:
@@ -176,7 +212,7 @@ class _Holding:
         if isinstance(func, ast.Attribute) and access_path(func.value) == self._base:
             return "made", func.attr
         if node.args and _FILLED.match(name):
-            found = self.of(node.args[0], hops)
+            found = self.of(_unwrapped(node.args[0]), hops)
             return ("filled", found[1]) if found is not None and found[0] == "method" else None
         replaced = any(
             isinstance(part, ast.Attribute)
