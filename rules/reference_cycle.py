@@ -31,8 +31,9 @@ class ReferenceCycle(Rule):
     Flags an instance put into its own container, a child that keeps its parent in a class that is made per operation, a
     helper that is stopped but kept, a wrapper that stays tied to what it wraps, a parser written in C that holds a bound
     method, and a closure that captures the object it is given to; each when no method breaks the cycle. Also an object that
-    holds itself, a generator or bound method of its own, or a closure over itself; one that is patched with what holds it
-    (`future.get = future.result`); and a link or callback that stays when the object ends, though others are let go of.
+    holds itself, a generator or bound method of its own, a mapping that such a method fills, weak references whose callback
+    is one, or a closure over itself; one that is patched with what holds it (`future.get = future.result`); and a link or
+    callback that stays when the object ends, though others are let go of.
 
     ## Why it leaks
 
@@ -82,15 +83,16 @@ class ReferenceCycle(Rule):
 
     def suspects(self, project: Project) -> Iterator[Suspect]:
         """Yield the links back that are never broken; one for each name of a class or function."""
-        seen: set[tuple[str, str, str]] = set()
+        best: dict[tuple[str, str, str], Link] = {}
         for link in Cycles(project):
             itself = (
                 link.kind == "knot" and link.reason == ITSELF
             )  # a generator of parsers writes it into every class
             key = (link.path, "" if itself else link.holder, link.name)
-            if link.cues and key not in seen:
-                seen.add(key)
-                yield self._suspect(project, link)
+            if link.cues and (key not in best or _weight(link) > _weight(best[key])):
+                best[key] = link
+        for link in best.values():
+            yield self._suspect(project, link)
 
     def _suspect(self, project: Project, link: Link) -> Suspect:
         module = project.module_name(link.path)
@@ -127,3 +129,7 @@ class ReferenceCycle(Rule):
         else:
             life = project.lifetimes.of_class(Place(link.path, link.holder))
             yield Evidence("lifetime", life.value, life.reason, _LIFETIME.get(life.value, 0))
+
+
+def _weight(link: Link) -> int:
+    return _BASE.get(link.kind, 1) + sum(weight for _, weight in link.cues)

@@ -32,6 +32,17 @@ def knots(statement: str) -> list[tuple[str, str, str]]:
         ("self.x = self.run()", "made", "run"),
         ("self.x = wrap(self.x)", "wrapped", "wrap"),
         ("setattr(self, 'x', self.run)", "method", "run"),
+        ("self.x = [weakref.ref(o, self.gone) for o in other]", "callback", "gone"),
+        ("self.x = {o: weakref.ref(o, self.gone) for o in other}", "callback", "gone"),
+        ("self.x = (weakref.ref(other, self.gone),)", "callback", "gone"),
+        ("self.x.append(weakref.ref(other, self.gone))", "callback", "gone"),
+        ("self.x[other] = weakref.ref(other, self.gone)", "callback", "gone"),
+        ("self.x.append((other, self))", "grown", "itself"),
+        ("self.x = defaultdict(self.run)", "filled", "run"),
+        ("self.x = util.PopulateDict(self.run)", "filled", "run"),
+        ("self.x = util.PopulateDict(portable(self.run))", "filled", "run"),
+        ("do = lambda: setattr(self, 'x', self.run)", "method", "run"),
+        ("self.x = util.populate_column_dict(self.run)", "filled", "run"),
     ],
 )
 def test_a_store_that_ties_the_object_to_itself(statement: str, how: str, what: str) -> None:
@@ -53,6 +64,15 @@ def test_a_store_that_ties_the_object_to_itself(statement: str, how: str, what: 
         "self.x = make(self.y)",
         "run = other.run\nself.x = run",
         "Tool.x = Tool",
+        "self.x = [weakref.ref(self) for o in other]",
+        "self.x = [self for self in other]",
+        "self.x.append(other)",
+        "self.x.append((other, other.run))",
+        "self.x[0].append((other, self))",
+        "self.x = WeakPopulateDict(self.run)",
+        "self.x = PopulateDict(WeakMethod(self.run))",
+        "self.x = map(self.run, other)",
+        "self.x = make(self.run)",
     ],
 )
 def test_a_store_that_does_not(statement: str) -> None:
@@ -81,3 +101,21 @@ def test_functions_that_are_unbound_again() -> None:
         "    rebound = None\n"
     )
     assert extract(text).functions[0].dropped == ("gone", "rebound")
+
+
+@pytest.mark.parametrize(
+    ("decorator", "value", "found"),
+    [
+        ("cached_property", "PopulateDict(self.run)", [("i:Tool.x", "filled", "run")]),
+        ("util.memoized_property", "PopulateDict(portable(self.run))", [("i:Tool.x", "filled", "run")]),
+        ("reify", "[self]", [("i:Tool.x", "container", "itself")]),
+        ("property", "PopulateDict(self.run)", []),
+        ("cached_property", "self", []),
+        ("cached_property", "PopulateDict(make)", []),
+    ],
+)
+def test_a_property_keeps_what_it_returns_once(
+    decorator: str, value: str, found: list[tuple[str, str, str]]
+) -> None:
+    text = f"class Tool:\n    @{decorator}\n    def x(self):\n        return {value}\n"
+    assert [(k.owner, k.how, k.what) for k in extract(text).knots] == found

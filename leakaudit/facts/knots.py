@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from leakaudit.facts.expressions import access_path, position
 from leakaudit.facts.frame import Frame, owner_of, scope_of
-from leakaudit.facts.model import Knot
+from leakaudit.facts.model import Knot, Op
 
 _DISPLAYS = (ast.Tuple, ast.List, ast.Set, ast.Dict)
-_HOLDERS = frozenset((ast.Name, ast.Attribute, ast.Lambda, ast.Call, ast.BoolOp, ast.IfExp, *_DISPLAYS))
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp)
+_HOLDERS = frozenset(
+    (ast.Name, ast.Attribute, ast.Lambda, ast.Call, ast.BoolOp, ast.IfExp, *_DISPLAYS, *_COMPREHENSIONS)
+)
 #: What is given to these is kept, but not held.
 _WEAK = frozenset(("ref", "proxy", "WeakMethod"))
+#: Mappings that make what is missing by a function that they are given.
+_FILLED = re.compile(r"^(?!dict$|map$|(?i:.*weak))(?i:.*)(?:dict|map|mapping|Dict|Map|Mapping)$")
+#: Decorators of properties that keep their first value.
+_ONCE = re.compile(r"(cached|memoi[sz]ed|lazy)_?(property|attribute)|(^|\.)reify$", re.IGNORECASE)
 _LOCAL_HOPS = 2
 Found = tuple[str, str]
 Walked = tuple[Frame, ast.AST, tuple[str, ...], str]
@@ -34,7 +42,53 @@ def knots(frames: Sequence[Frame], functions: Sequence[Walked], imports: dict[st
             found = _Holding(frame, base, attribute, inner).of(value) if base and "[" not in base else None
             if found is not None and _is_object(frame, base) and not _unpacks(node, value):
                 owner = owner_of(frame, path, imports, hops=0)
-                yield Knot(owner, base, *found, *position(node)[:2], frame.index)
+                yield Knot(
+                    owner,
+                    base,
+                    *found,
+                    *position(node)[:2],
+                    frame.index,
+                    _always(functions[frame.index], node),
+                )
+        yield from _grown(frame, inner, imports)
+        yield from _remembered(frame, functions[frame.index], inner, imports)
+
+
+def _always(function: Walked, node: ast.AST) -> bool:
+    """No condition or loop is around the statement."""
+    body = function[1].body  # type: ignore[attr-defined]
+    return isinstance(body, list) and node in body
+
+
+def _remembered(frame: Frame, function: Walked, inner: _Inner, imports: dict[str, str]) -> Iterator[Knot]:
+    """What a property that is computed once returns is stored on the instance, as by `self.name = ...`."""
+    if len(frame.params) != 1 or not any(_ONCE.search(name) for name in function[2]):
+        return
+    base, name = next(iter(frame.params)), frame.qualname.rpartition(".")[2]
+    for value in frame.returns:
+        found = _Holding(frame, base, name, inner).of(value)
+        if found is not None and (found[0] == "filled" or found == ("container", "itself")):
+            owner = owner_of(frame, f"{base}.{name}", imports, hops=0)
+            yield Knot(owner, base, *found, *position(value)[:2], frame.index)
+
+
+def _grown(frame: Frame, inner: _Inner, imports: dict[str, str]) -> Iterator[Knot]:
+    """`context.parts.append((context, part))`, `self.refs.add(ref(item, self.gone))`."""
+    for event in frame.events:
+        value = event.value
+        if event.op is not Op.GROW or not isinstance(value, (ast.Call, *_DISPLAYS)):
+            continue
+        base, _, attribute = event.path.rpartition(".")
+        if not base or "[" in event.path or not _is_object(frame, base):
+            continue
+        found = _Holding(frame, base, attribute, inner).of(value)
+        if found == ("container", "itself"):
+            found = "grown", "itself"
+        elif found is None or found[0] != "callback":
+            continue
+        yield Knot(
+            owner_of(frame, event.path, imports, hops=0), base, *found, *position(event.node)[:2], frame.index
+        )
 
 
 def _unpacks(node: ast.AST, value: ast.AST) -> bool:
@@ -63,6 +117,15 @@ def _entries(node: Any) -> list[ast.AST]:
     if isinstance(node, ast.Dict):
         return [value for key, value in zip(node.keys, node.values) if key is not None]
     return list(node.elts)
+
+
+def _unwrapped(node: ast.expr) -> ast.expr:
+    """`portable(self.method)`: most of what is made of one function holds it, unless it says that it is weak."""
+    if not isinstance(node, ast.Call) or len(node.args) != 1 or node.keywords:
+        return node
+    func = node.func
+    name = func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "")
+    return node if "weak" in name.lower() or name in _WEAK else node.args[0]
 
 
 class _Inner:
@@ -107,9 +170,13 @@ class _Holding:
             return self._first(node.values, hops)  # type: ignore[attr-defined]
         if kind is ast.IfExp:
             return self._first((node.body, node.orelse), hops)  # type: ignore[attr-defined]
+        if kind in _COMPREHENSIONS:
+            element = node.value if kind is ast.DictComp else node.elt  # type: ignore[attr-defined]
+            found = self.of(element, hops)
+            return found if found is not None and found[0] == "callback" else None
         if kind in _DISPLAYS:
             found = self._first(_entries(node), hops)
-            return ("container", found[0]) if found is not None else None
+            return found if found is None or found[0] == "callback" else ("container", found[0])
         return None
 
     def _first(self, nodes: Sequence[ast.AST], hops: int) -> Found | None:
@@ -144,6 +211,9 @@ class _Holding:
             return ("partial", found[1]) if found is not None else None
         if isinstance(func, ast.Attribute) and access_path(func.value) == self._base:
             return "made", func.attr
+        if node.args and _FILLED.match(name):
+            found = self.of(_unwrapped(node.args[0]), hops)
+            return ("filled", found[1]) if found is not None and found[0] == "method" else None
         replaced = any(
             isinstance(part, ast.Attribute)
             and part.attr == self._attribute

@@ -34,7 +34,8 @@ _WRAPPER = re.compile(
 #: What lasts is patched once.
 _LASTING = LASTING | {"logger", "log", "router", "module", "loop"}
 #: Ways to hold that serve the instance alone; a method kept as a strategy is a smaller matter.
-_RINGS = ("itself", "container", "made", "callback", "wrapped")
+_RINGS = ("itself", "container", "made", "callback", "wrapped", "filled", "grown")
+_TAKES_OUT = re.compile(r"\.(pop|popleft|remove|discard|clear)$")
 
 
 ITSELF = "the instance holds itself"
@@ -76,24 +77,34 @@ class Knotted:
             knot.column,
             knot.func,
             reason,
-            (*cues, *self._cues(place, attribute)),
+            (*cues, *self._cues(place, attribute, knot)),
         )
 
-    def _cues(self, place: Place, attribute: str) -> Iterator[tuple[str, int]]:
+    def _cues(self, place: Place, attribute: str, knot: Knot) -> Iterator[tuple[str, int]]:
+        if knot.how == "method" and knot.always and self._project.method(place, attribute) is not None:
+            yield f"every instance is given one in place of the method `{attribute}` of its class", 1
         if is_per_event(self._project, place):
             yield "one is made for each connection or request, and leaves such a cycle", 1
-        elif self._project.lifetimes.of_class(place).value == "likely-long":
+        elif self._project.lifetimes.of_class(place).value == "likely-long" and not (
+            knot.how == "itself" and self._is_made_by_objects(place)
+        ):
             yield "instances live long", -1
         parted = self._endings.left(place, attribute)
         if parted is not None:
             yield f"`{parted.method}` lets go of `{parted.attribute}`, and not of this", 1
 
+    def _is_made_by_objects(self, place: Place) -> bool:
+        """Methods of its file make and return it, so that there are many, whatever its name says."""
+        functions = self._project.files[place.path].functions
+        return any(tag == f"new:{place.name}" for f in functions if f.cls for tag in f.returns)
+
     def _how(self, place: Place, knot: Knot, attribute: str) -> str:
         what = knot.what
         if knot.how == "itself":
             return "itself"
-        if knot.how == "container":
-            return "a container with itself" if what == "itself" else ""
+        if knot.how in ("container", "grown"):
+            emptied = knot.how == "grown" and self._is_taken_out(place.path, knot)
+            return "a container with itself" if what == "itself" and not emptied else ""
         if knot.how == "closure":
             return f"`{what}`" if what != "<lambda>" else "a lambda over it"
         at = self._project.method(place, attribute if knot.how == "wrapped" else what)
@@ -104,6 +115,7 @@ class Knotted:
             return f"the endless generator `{what}`" if method.is_generator and method.forever else ""
         return {
             "method": f"its own method `{what}`",
+            "filled": f"a mapping that its method `{what}` fills",
             "partial": f"a partial of its method `{what}`",
             "wrapped": f"a wrapper of its own method `{attribute}`",
             "callback": f"a weak reference whose callback is its method `{what}`",
@@ -114,8 +126,7 @@ class Knotted:
         function = facts.functions[knot.func]
         attribute = knot.owner.rpartition(".")[2]
         base = knot.base
-        given = any(p.name == base for p in function.params)
-        if "." in base or self._is_class(facts, knot, function) or _LASTING & {*words(base)}:
+        if "." in base or self._is_class(facts, knot, function) or self._lasts(knot):
             return None
         if any(
             e.owner == knot.owner and e.op == Op.REBIND and (e.value == "None" or e.method == "del")
@@ -124,6 +135,8 @@ class Knotted:
             return None
         if knot.how == "itself" and not _SENTINEL.search(attribute):
             reason = f"`{base}` is its own `{attribute}`"
+        elif knot.how == "grown" and knot.what == "itself" and not self._is_taken_out(path, knot):
+            reason = f"`{attribute}` of `{base}` holds `{base}` again"
         elif knot.how == "closure":
             reason = f"`{base}` holds `{knot.what}`, which captures it"
         elif knot.how == "method" and self._is_method(knot.what) and self._is_method(attribute):
@@ -143,7 +156,34 @@ class Knotted:
             knot.column,
             knot.func,
             reason,
-            (("it came in as an argument", 0) if given else ("made anew for every object", 1),),
+            (self._comes(knot, function),),
+        )
+
+    def _lasts(self, knot: Knot) -> bool:
+        """By its name. A context that puts itself into its own list is that of one operation."""
+        return bool(_LASTING & {*words(knot.base)} - ({"context"} if knot.how == "grown" else set()))
+
+    def _comes(self, knot: Knot, function: Function) -> tuple[str, int]:
+        base = knot.base
+        if knot.how == "grown":
+            return "its own container holds it", 1
+        names = [p.name for p in function.params]
+        if base == "self" and names[:1] == ["self"]:
+            return "it stands in for a method: every instance comes by", 1
+        return ("it came in as an argument", 0) if base in names else ("made anew for every object", 1)
+
+    def _is_taken_out(self, path: str, knot: Knot) -> bool:
+        """Something takes elements out of a container of that name."""
+        facts = self._project.files[path]
+        attribute = knot.owner.rpartition(".")[2]
+        ops = (Op.SHRINK, Op.CLEAR, Op.REBIND)
+        return any(
+            e.op in ops and e.owner.rpartition(".")[2] == attribute and e.func != knot.func
+            for e in facts.events
+        ) or any(
+            _TAKES_OUT.search(name) and name.split(".")[-2:-1] == [attribute]
+            for function in facts.functions
+            for name in function.calls
         )
 
     def _wraps(self, path: str, knot: Knot) -> bool:

@@ -287,8 +287,9 @@ class Abandoned(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class Knot(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A store whose value holds the object it is stored on. `owner` is that of the attribute, `base` the object as written.
 
-    `how` is itself, method, closure, partial, container, callback (of a weak reference), made (by a method of the object)
-    or wrapped (the attribute's own value before); `what` is the method, the function, or how the container holds it.
+    `how` is itself, method, closure, partial, container, callback (of a weak reference), made (by a method of the object),
+    filled (a mapping, by a method), wrapped (the attribute's own value before) or grown (by one element); `what` is the
+    method, the function, or how the container or element holds it.
     """
 
     owner: str
@@ -298,6 +299,7 @@ class Knot(msgspec.Struct, frozen=True, array_like=True, gc=False):
     line: int
     column: int
     func: int
+    always: bool = False  # no condition leads to it: every call of the function ties it
 
 
 class FileFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
