@@ -122,6 +122,8 @@ class Knotted:
             for e in facts.events
         ):
             return None
+        if _is_put_back(facts, knot):
+            return None
         if knot.how == "itself" and not _SENTINEL.search(attribute):
             reason = f"`{base}` is its own `{attribute}`"
         elif knot.how == "closure":
@@ -180,6 +182,18 @@ class Knotted:
             if s[0] not in knotted and s[1].startswith(("const:", "param:", "literal:", "new:"))
         }
         return found - stored
+
+
+def _is_put_back(facts: FileFacts, knot: Knot) -> bool:
+    """`saved = it.run`, and the function that takes its place does `it.run = saved`."""
+    attribute = f"attr:{knot.base}.{knot.owner.rpartition('.')[2]}"
+    return any(
+        owner == knot.owner
+        and at != knot.func
+        and origins.startswith("local:")
+        and attribute in origins.split("|")
+        for owner, origins, _, at in facts.stored
+    )
 
 
 def _puts_back(knot: Knot) -> bool:
