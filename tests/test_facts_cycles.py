@@ -222,6 +222,7 @@ def test_a_patch_that_is_put_back_is_none() -> None:
     assert kinds(body + "    it.run = saved\n") == []
     inside = "    def once():\n        it.run = saved\n        return it\n    it.run = once\n"
     assert kinds("def f(make):\n    it = make()\n    saved = it.run\n" + inside) == []
+    assert kinds("def f(make):\n    saved = (it := make()).run\n" + inside) == []
 
 
 def test_a_callback_that_no_end_empties() -> None:

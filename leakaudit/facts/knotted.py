@@ -185,13 +185,12 @@ class Knotted:
 
 
 def _is_put_back(facts: FileFacts, knot: Knot) -> bool:
-    """`saved = it.run`, and the function that takes its place does `it.run = saved`."""
-    attribute = f"attr:{knot.base}.{knot.owner.rpartition('.')[2]}"
+    """`saved = it.run`, and a function made there, such as the one that takes its place, does `it.run = saved`."""
     return any(
         owner == knot.owner
-        and at != knot.func
-        and origins.startswith("local:")
-        and attribute in origins.split("|")
+        and at >= 0
+        and facts.functions[at].parent == knot.func
+        and not origins.startswith("closure:")
         for owner, origins, _, at in facts.stored
     )
 
