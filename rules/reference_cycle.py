@@ -128,7 +128,10 @@ class ReferenceCycle(Rule):
                 yield Evidence("name", "set-up", f"`{link.holder}` is named like code that runs once", -2)
         else:
             life = project.lifetimes.of_class(Place(link.path, link.holder))
-            yield Evidence("lifetime", life.value, life.reason, _LIFETIME.get(life.value, 0))
+            weight = _LIFETIME.get(life.value, 0)
+            if link.reason == ITSELF and life.value == "unknown":
+                weight = -1  # the root of what lasts is often made so
+            yield Evidence("lifetime", life.value, life.reason, weight)
 
 
 def _weight(link: Link) -> int:

@@ -25,6 +25,12 @@ class Plain:
         self.rows = []
     def close(self):
         self.rows.clear()
+class Query:
+    def ask(self):
+        self.sock = socket.socket()
+        self._stop()
+    def _stop(self):
+        self.sock.close()
 class Endless:
     def __init__(self):
         self.sock = socket.socket()
@@ -39,7 +45,9 @@ class Endless:
         ("Plain", None),
         ("Endless", None),
         ("other.ConnectionPool", "pool"),
+        ("Query", None),
         ("other.Pool", None),
+        ("other.GreenPool", None),
         ("other.Resolver", "resolver"),
         ("other.Table", None),
     ],

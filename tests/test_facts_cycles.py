@@ -206,6 +206,8 @@ def test_an_end_that_lets_go_of_it_leaves_no_link() -> None:
 
 def test_what_reconnects_outlives_its_connections() -> None:
     assert kinds(PROTOCOL + "    def reconnect(self): ...\n") == [("child", "parser", 0)]
+    base = "class Base:\n    def reconnect(self): ...\n"
+    assert kinds(base + PROTOCOL.replace("Proto:", "Proto(Base):")) == [("child", "parser", 0)]
 
 
 def test_an_endless_generator_of_its_own() -> None:
@@ -218,6 +220,9 @@ def test_a_patch_that_is_put_back_is_none() -> None:
     body = "def f(make):\n    it = make()\n    saved = it.run\n    it.run = lambda: saved() or it\n"
     assert [kind for kind, _, _ in kinds(body)] == ["patched"]
     assert kinds(body + "    it.run = saved\n") == []
+    inside = "    def once():\n        it.run = saved\n        return it\n    it.run = once\n"
+    assert kinds("def f(make):\n    it = make()\n    saved = it.run\n" + inside) == []
+    assert kinds("def f(make):\n    saved = (it := make()).run\n" + inside) == []
 
 
 def test_a_callback_that_no_end_empties() -> None:

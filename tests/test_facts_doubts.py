@@ -8,7 +8,7 @@ from leakaudit.facts import cleanup, judge
 from leakaudit.facts.context_chains import context_chains
 from leakaudit.facts.extract import extract
 from leakaudit.facts.linked import Place
-from leakaudit.facts.loop_threads import deaf
+from leakaudit.facts.loop_threads import deaf, unstopped
 from leakaudit.facts.own_registrations import forgotten
 from leakaudit.facts.project import Project
 
@@ -113,6 +113,25 @@ def test_a_thread_is_deaf_until_it_has_said_how_to_reach_it(first: str, names: l
     assert [item.name for item in deaf(project_of(THREAD.format(first=first)))] == names
 
 
+LOOP = """
+import threading
+
+class Control:
+    def start(self, make):
+        self.loop = make()
+        threading.Thread(target={target}).start()
+
+    def run_forever(self):
+        while not self.stopping:
+            self.step()
+"""
+
+
+@pytest.mark.parametrize(("target", "names"), [("self.loop.run_forever", ["loop"]), ("self.run_forever", [])])
+def test_a_loop_of_its_own_is_no_loop_that_it_keeps(target: str, names: list[str]) -> None:
+    assert [item.name for item in unstopped(project_of(LOOP.format(target=target)))] == names
+
+
 RESULT = """
 class Result:
     def then(self):
@@ -166,3 +185,30 @@ def test_a_value_that_keeps_its_context_keeps_the_value_before(
     assert [
         link.name for link in context_chains(project_of(CHAIN.format(context=context, value=value)))
     ] == names
+
+
+TRACKER = """
+from dataclasses import dataclass
+
+@dataclass
+class Tracker:
+    seen: set
+
+def build():
+    return Tracker(set())
+
+{user}
+"""
+
+
+@pytest.mark.parametrize(
+    ("user", "lifetime"),
+    [
+        ("", "likely-long"),
+        ("def turn(events):\n    tracker = Tracker(set())\n    events.walk(tracker)", "unknown"),
+    ],
+)
+def test_a_local_data_class_does_not_last_by_its_name(user: str, lifetime: str) -> None:
+    project = project_of(TRACKER.format(user=user))
+    (path,) = project.files
+    assert project.lifetimes.of_class(Place(path, "Tracker")).value == lifetime

@@ -32,6 +32,19 @@ def test_a_task_of_the_loop_lets_go_when_it_is_done() -> None:
     assert own.cleared
 
 
+def test_the_next_one_takes_its_place_in_the_function_around() -> None:
+    text = (
+        "def f(make):\n"
+        "    waiter = None\n"
+        "    def renew():\n"
+        "        nonlocal waiter\n"
+        "        waiter = make()\n"
+        "        waiter.add_done_callback(lambda done: done is waiter)\n"
+        "    return renew\n"
+    )
+    assert not list(own_callbacks(Project({"a.py": extract(text)})))
+
+
 def test_what_the_callback_captured_is_something_else() -> None:
     assert not found("future.add_done_callback(lambda done: x(done))")
     assert not found("loop.add_future(future, lambda done: loop.stop())")

@@ -157,3 +157,34 @@ class Client:
         list(unclosed(Project({"a.py": extract(text.format(decorator=d))}))) for d in ("@property", "@one")
     ]
     assert [len(found) for found in told] == [0, 1]
+
+
+def test_the_default_of_a_field_of_settings_is_told_by_nobody() -> None:
+    text = """
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+@dataclass
+class Settings:
+    executor: object = field(default_factory=ThreadPoolExecutor)
+"""
+    assert list(unclosed(Project({"a.py": extract(text)}))) == []
+    kept = "from concurrent.futures import ThreadPoolExecutor\nclass Work:\n    def __init__(self):\n        self.executor = ThreadPoolExecutor()\n"
+    assert [u.name for u in unclosed(Project({"a.py": extract(kept)}))] == ["executor"]
+
+
+def test_half_a_close_of_what_only_its_class_tells_is_less_sure() -> None:
+    text = """
+class Log:
+    def __init__(self, path):
+        self.file = open(path)
+    def close(self):
+        self.file.close()
+class Storage:
+    def begin(self, path):
+        self.log = Log(path)
+    def clear(self):
+        if self.log is not None:
+            self.log.close()
+"""
+    (half,) = unclosed(Project({"a.py": extract(text)}))
+    assert (half.name, half.evidence[0].weight) == ("log", 2)

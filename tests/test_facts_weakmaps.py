@@ -35,6 +35,10 @@ def test_a_constructor_that_cannot_be_read() -> None:
     assert not held.sure
 
 
+def test_a_local_made_where_it_cannot_be_read() -> None:
+    assert not found("value = Other(key.code)\n    MAP[key] = value")
+
+
 def test_a_constructor_that_keeps_nothing() -> None:
     assert not found("MAP[key] = Value(n, key)", KEEPS.replace("self.key = key", "self.key = key.name"))
 

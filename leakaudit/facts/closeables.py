@@ -12,6 +12,8 @@ from leakaudit.facts.project import Project
 #: Last words of the names of classes that hold descriptors, threads or connections wherever they come from.
 _THINGS = frozenset("socketpair pool channel resolver connector transport selector watcher".split())
 _UNMISTAKABLE = frozenset(("resolver", "connector", "selector", "socketpair"))
+#: What a pool keeps open: one of buffers or of green threads needs no end.
+_POOLED = frozenset("connection thread process session client worker socket channel".split())
 _HOPS = 3
 
 
@@ -34,6 +36,8 @@ class Closeables:
         if cls is not None:
             return Resource(kind, 2) if self.holds(cls) else None
         sure = len(named) > 1 or kind in _UNMISTAKABLE  # a `Pool` or a `Session` may be anything
+        if kind == "pool" and not _POOLED & {*named}:
+            return None
         return Resource(kind, 2) if kind in _THINGS and sure else None
 
     def holds(self, cls: Place, hops: int = _HOPS) -> bool:
@@ -41,7 +45,11 @@ class Closeables:
         if cls not in self._holds:
             self._holds[cls] = False
             project = self._project
-            ends = (project.function(*at) for at in teardowns(project, cls).values())
+            ends = (
+                project.function(*at)
+                for name, at in teardowns(project, cls).items()
+                if name[:2] == "__" or name[:1] != "_"  # a private end is a part of its own work
+            )
             self._holds[cls] = any(f is not None and f.calls for f in ends) and any(
                 self._keeps(place, hops) for place in project.mro(cls)
             )

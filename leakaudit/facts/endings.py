@@ -60,8 +60,8 @@ class Endings:
     def left(self, place: Place, attribute: str) -> Parted | None:
         """Return what the endings of the instance let go of where they do not let go of this."""
         parted = self.parted(place)
-        cls = self._project.class_at(place)
-        if cls is not None and any("reconnect" in name for name in cls.methods):
+        classes = (self._project.class_at(base) for base in self._project.mro(place))
+        if any("reconnect" in name for cls in classes if cls is not None for name in cls.methods):
             return None  # it outlives its connections
         return None if any(p.attribute == attribute for p in parted) else next(iter(parted), None)
 

@@ -42,6 +42,7 @@ def own_callbacks(project: Project) -> Iterator[OwnCallback]:
                 name
                 and closure is not None
                 and name in closure.captures
+                and name not in facts.functions[call.func].captures  # else the next one takes its place there
                 and (call.func, call.line) not in seen
             ):
                 seen.add((call.func, call.line))

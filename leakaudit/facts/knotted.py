@@ -133,6 +133,8 @@ class Knotted:
             for e in facts.events
         ):
             return None
+        if _is_put_back(facts, knot):
+            return None
         if knot.how == "itself" and not _SENTINEL.search(attribute):
             reason = f"`{base}` is its own `{attribute}`"
         elif knot.how == "grown" and knot.what == "itself" and not self._is_taken_out(path, knot):
@@ -220,6 +222,17 @@ class Knotted:
             if s[0] not in knotted and s[1].startswith(("const:", "param:", "literal:", "new:"))
         }
         return found - stored
+
+
+def _is_put_back(facts: FileFacts, knot: Knot) -> bool:
+    """`saved = it.run`, and a function made there, such as the one that takes its place, does `it.run = saved`."""
+    return any(
+        owner == knot.owner
+        and at >= 0
+        and facts.functions[at].parent == knot.func
+        and not origins.startswith("closure:")
+        for owner, origins, _, at in facts.stored
+    )
 
 
 def _puts_back(knot: Knot) -> bool:

@@ -105,6 +105,9 @@ class Lifetimes:
             lasting = {word for n in (name, *bases) for word in words(n)[-1:]} & names.LONG_WORDS
             if lasting:
                 reason = f"`{name}` is named like something that a process keeps (`{min(lasting)}`)"
+                local = next((a for a in answers if a.value in ("short", "likely-short")), None)
+                if local is not None:
+                    return Answer("unknown", f"{reason}, but {local.reason}", local.path, local.line)
                 return Answer("likely-long", reason, place.path, cls.line)
             return Answer("short", f"`{name}` is a data class", place.path, cls.line)
         if bases & names.THREAD_BASES and not self._ends(place, bases):

@@ -52,7 +52,8 @@ def unstopped(project: Project) -> Iterator[Dropped]:
 
 def _kept(facts: FileFacts, func: int, cls: str, tags: list[str]) -> set[str]:
     """The attributes that keep the loop which a thread is to run, itself or through a local."""
-    found = {t[10:].removesuffix(".run_forever") for t in tags if t.startswith("attr:self.")}
+    kept = (t[10:] for t in tags if t.startswith("attr:self."))
+    found = {t.removesuffix(".run_forever") for t in kept if "." in t}  # `self.run_forever` is no loop's
     for owner, origins, _, at in facts.stored:
         if (
             at == func

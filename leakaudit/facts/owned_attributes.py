@@ -202,7 +202,7 @@ def _never_closed(project: Project, closings: Closings, owned: Owned) -> Unclose
         return None
     maker = project.function(owned.path, owned.func)
     if any("Singleton" in base for base in project.base_names(owned.cls)) or (
-        maker is not None and "x:weakref.finalize" in maker.calls
+        maker is None or "x:weakref.finalize" in maker.calls  # no maker: the default of a field of settings
     ):
         return None
     name = owned.cls.name
@@ -233,7 +233,8 @@ def _half_closed(project: Project, closings: Closings, owned: Owned) -> Unclosed
     if function is None or closings.is_closed_elsewhere(owned.cls, owned.attribute, owned.resource):
         return None
     why = f"only `{function.name}` closes it, under `{call.guards[-1] if call.guards else 'a condition'}`; there is no `close` for whoever stops before"
-    evidence = [Evidence("cleanup", "half", why, 3, Location(path, call.line)), *_facts(project, owned)]
+    weight = 2 if owned.named else 3
+    evidence = [Evidence("cleanup", "half", why, weight, Location(path, call.line)), *_facts(project, owned)]
     return _unclosed(
         project,
         owned,

@@ -54,8 +54,8 @@ def _judge(project: Project, subject: Subject, seen: Seen) -> SelfHeld | None:
     given = _position(event.value, name) != "" if called else key[0] in rest
     if made.startswith("new:") and given and not made.endswith((".ref", ".proxy")):
         keeps = _stores(project, seen, made[4:])
-        if keeps is None:
-            return None
+        if keeps is None or not (called or project.class_named(made[4:], seen.path)):
+            return None  # `value = Made(key.code)`: nothing tells what it is given
         return SelfHeld(subject, seen, f"`{made[4:].rpartition('.')[2]}` is made with `{name}`", keeps)
     if made.startswith("closure:"):
         index = project.function_named(seen.path, made[8:])
