@@ -157,3 +157,11 @@ class Client:
         list(unclosed(Project({"a.py": extract(text.format(decorator=d))}))) for d in ("@property", "@one")
     ]
     assert [len(found) for found in told] == [0, 1]
+
+
+@pytest.mark.parametrize(("base", "names"), [("object", ["executor"]), ("Elsewhere", [])])
+def test_only_a_base_that_can_close_may_have_closed_it(base: str, names: list[str]) -> None:
+    text = MANAGER.replace("class Manager", f"class Manager({base})").format(
+        made="ThreadPoolExecutor()", ending="super().close()"
+    )
+    assert [u.name for u in unclosed(Project({"manager.py": extract(text)}))] == names
