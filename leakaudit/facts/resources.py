@@ -204,7 +204,7 @@ STARTERS = frozenset(
 #: Methods whose result is plain data, so that returning it hands on nothing.
 READS = frozenset(
     "read readline readlines read1 readinto recv recv_bytes getvalue getsockname getpeername fileno tell fetchone fetchall "
-    "fetchmany fetchval json text dict namelist testzip extractall getnames execute get_file sendmail nlst pwd listdir "
+    "fetchmany fetchval json text dict namelist testzip extractall getnames get_file sendmail nlst pwd listdir "
     "read_until run run_until_complete submit map list_jobs count exists ping info has_table tables keys".split()
 )
 
