@@ -98,6 +98,8 @@ SIBLING = "def handle_other(db):\n    c = db.cursor()\n    try:\n        c.execu
         ("    x = host.cursor()\n    x.execute(path)\n    return x.fetchone()\n", "", []),
         ("    x = host.cursor()\n    return x\n", SIBLING, []),
         ("    _ = host.cursor()\n", SIBLING, []),
+        ("    x = host.cursor()\n    x.execute(path)\n    host.close()\n", SIBLING, []),
+        ("    with path() as db:\n        x = db.cursor()\n        x.run()\n", SIBLING, []),
         ("    x = host.fetch()\n    x.read()\n", SIBLING.replace("cursor", "fetch"), []),
         ("    x = host.get_cursor()\n    x.run()\n", SIBLING.replace("cursor", "get_cursor"), []),
         (

@@ -85,7 +85,8 @@ def _candidates(
             call = value.value if isinstance(value, ast.Await) else value
             if not isinstance(call, ast.Call) or may_make(_last(call)) or _last(call) not in learnt:
                 continue
-            if name not in (*frame.params, "_") and _is_whole(function, call):
+            entered = frame.withs.keys() & {getattr(getattr(call.func, "value", None), "id", "")}
+            if not entered and name not in (*frame.params, "_") and _is_whole(function, call):
                 yield (name,), call, _flags(frame, call)
 
 
