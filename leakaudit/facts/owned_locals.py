@@ -222,7 +222,7 @@ def _risk(holding: Holding) -> Iterator[Evidence]:
 
 
 def _sibling(path: str, holding: Holding) -> Iterator[Evidence]:
-    if holding.sibling and not holding.closed:
+    if holding.sibling and not holding.closed and holding.how != "raise":
         maker = holding.maker.rpartition(":")[2].rpartition(".")[2]
         reason = f"another function closes what it gets of `{maker}`"
         yield Evidence("sibling", "closes", reason, 1, Location(path, holding.sibling))
