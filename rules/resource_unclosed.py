@@ -40,7 +40,8 @@ class ResourceUnclosed(Rule):
 
     Flags a file, socket, session, client, pool, executor, engine, event loop or figure that
 
-    - is held by a local which is never closed, is forgotten on one `return`, or is closed only if nothing raises before;
+    - is held by a local which is never closed, is forgotten on one `return`, or is closed only if nothing raises before:
+      what a known maker made, or a cursor, connection or session that another function of the file gets alike and closes;
     - is held by an attribute, while the method that ends the object closes other things and not this one;
     - has its close behind a statement that raises when it is needed most: `shutdown()` of a dead connection;
     - is closed under `except Exception: ...; raise` in a coroutine, which a cancellation passes by;

@@ -188,3 +188,40 @@ class Storage:
 """
     (half,) = unclosed(Project({"a.py": extract(text)}))
     assert (half.name, half.evidence[0].weight) == ("log", 2)
+
+
+@pytest.mark.parametrize(("base", "names"), [("object", ["executor"]), ("Elsewhere", [])])
+def test_only_a_base_that_can_close_may_have_closed_it(base: str, names: list[str]) -> None:
+    text = MANAGER.replace("class Manager", f"class Manager({base})").format(
+        made="ThreadPoolExecutor()", ending="super().close()"
+    )
+    assert [u.name for u in unclosed(Project({"manager.py": extract(text)}))] == names
+
+
+PAIR = """
+import os, socket
+
+class Waker:
+    def __init__(self):
+        self.reader, self.writer = {made}
+
+    def wake(self):
+        os.write(self.writer, b"x")
+
+    def close(self):
+        {ending}
+"""
+
+
+@pytest.mark.parametrize(
+    ("made", "ending", "names"),
+    [
+        ("os.pipe()", "os.close(self.reader)\n        self.other.close()", ["writer"]),
+        ("os.pipe()", "os.close(self.reader)\n        os.close(self.writer)", []),
+        ("socket.socketpair()", "self.reader.close()", ["writer"]),
+        ("make()", "self.reader.close()", []),
+    ],
+)
+def test_both_ends_of_a_pair_have_to_be_closed(made: str, ending: str, names: list[str]) -> None:
+    text = PAIR.format(made=made, ending=ending)
+    assert [u.name for u in unclosed(Project({"waker.py": extract(text)}))] == names

@@ -86,3 +86,35 @@ def test_what_was_not_used_yet_holds_no_connection(use: str, told: bool) -> None
     text = f"import requests\ndef f(other):\n    x = requests.Session()\n    {use}\n    other.go()\n    return x\n"
     found = [sum(e.weight for e in u.evidence) for u in unclosed(Project({"a.py": extract(text)}))]
     assert [score >= 3 for score in found] == [told]
+
+
+SIBLING = "def handle_other(db):\n    c = db.cursor()\n    try:\n        c.execute(Q)\n    finally:\n        c.close()\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "more", "expected"),
+    [
+        ("    x = host.cursor()\n    x.execute(path)\n    return x.fetchone()\n", SIBLING, [("x", "return")]),
+        ("    x = host.cursor()\n    x.execute(path)\n    return x.fetchone()\n", "", []),
+        ("    x = host.cursor()\n    return x\n", SIBLING, []),
+        ("    _ = host.cursor()\n", SIBLING, []),
+        ("    x = host.cursor()\n    x.execute(path)\n    host.close()\n", SIBLING, []),
+        ("    with path() as db:\n        x = db.cursor()\n        x.run()\n", SIBLING, []),
+        ("    x = host.fetch()\n    x.read()\n", SIBLING.replace("cursor", "fetch"), []),
+        ("    x = host.get_cursor()\n    x.run()\n", SIBLING.replace("cursor", "get_cursor"), []),
+        (
+            "    x = cursor()\n    x.execute(path)\n",
+            SIBLING.replace("db.cursor", "cursor") + "def cursor():\n    return KEPT.cursor()\n",
+            [("x", "end")],
+        ),
+        (
+            "    x = cursor(host)\n    x.execute(path)\n",
+            SIBLING.replace("db.cursor()", "cursor(db)") + "def cursor(c):\n    return c\n",
+            [],
+        ),
+    ],
+)
+def test_what_a_sibling_closes_is_to_be_closed_here_too(
+    body: str, more: str, expected: list[tuple[str, str]]
+) -> None:
+    assert told(body, more) == expected

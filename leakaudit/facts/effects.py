@@ -125,9 +125,10 @@ class Effects:
         return named and not isinstance(node.slice, ast.Slice)
 
     def _is_inside(self, node: ast.expr) -> bool:
-        """Whether it was made of that: `connection = Connection(stream)` ends with the stream."""
+        """Whether it was made of that: `Connection(stream)` ends with the stream, `connection.cursor()` with the connection."""
+        whole = [self.maker.func.value] if isinstance(self.maker.func, ast.Attribute) else []
         return isinstance(node, ast.Name) and any(
-            isinstance(a, ast.Name) and a.id == node.id for a in self.maker.args
+            isinstance(a, ast.Name) and a.id == node.id for a in (*self.maker.args, *whole)
         )
 
     def _mentions(self, node: ast.AST) -> bool:

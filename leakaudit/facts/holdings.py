@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Iterator
+
+import msgspec
 
 from leakaudit.facts.effects import Effects
 from leakaudit.facts.expressions import dotted, position
@@ -14,6 +17,8 @@ from leakaudit.facts.resources import PROVING, may_make
 
 #: Makers that are followed in one function. Each costs a look at all of it, and no one writes so many by hand.
 _MOST = 60
+#: Functions that lend what others may use as well.
+_LENDS = re.compile(r"(get|pop|current|find|next|getattr|super|cls|cast|partial|ensure|lookup)(_|$)|$")
 _NO_MAKERS = frozenset("super cls partial getattr open_binary dict list set tuple str int len".split())
 
 
@@ -21,22 +26,44 @@ def holdings(
     functions: Iterable[tuple[Frame, ast.AST, tuple[str, ...], str]], imports: dict[str, str]
 ) -> Iterator[Holding]:
     """Yield the locals of a walked file that leave their function open on some path."""
+    functions = [*functions]
+    learnt = _learnt(frame for frame, function, *_ in functions if not isinstance(function, ast.Lambda))
     for frame, function, decorators, _ in functions:
-        if not frame.calls or isinstance(function, ast.Lambda):
+        if isinstance(function, ast.Lambda) or not (frame.calls or (learnt and frame.definitions)):
             continue
         seen: set[int] = set()
         lasting = any(name.endswith("contextmanager") for name in decorators)
-        for names, maker, flags in _candidates(frame, function):
+        for names, maker, flags in _candidates(frame, function, learnt):
             if id(maker) in seen or {*names} & (frame.globals | frame.nonlocals):
                 continue
             seen.add(id(maker))
             if len(seen) > _MOST:
                 break
-            yield from _judge(names, maker, flags, frame, function, imports, lasting)
+            for found in _judge(names, maker, flags, frame, function, imports, lasting):
+                line = learnt.get(_last(maker), 0)
+                sibling = line if line and _is_whole(function, maker) else 0
+                yield msgspec.structs.replace(found, sibling=sibling) if sibling else found
 
 
-def _candidates(frame: Frame, function: ast.AST) -> Iterator[tuple[tuple[str, ...], ast.Call, int]]:
-    """Locals bound to what a known maker makes, and locals that the function itself closes."""
+def _learnt(frames: Iterable[Frame]) -> dict[str, int]:
+    """Callee -> line of a close: what some function of the file makes by calling it and closes itself."""
+    found: dict[str, int] = {}
+    for frame in frames:
+        for raw in frame.calls:
+            if raw.name in PROVING:
+                for held in _closed_by(raw.node):
+                    values = frame.definitions.get(held, ())
+                    if len(values) == 1 and held not in frame.params:
+                        call = values[0].value if isinstance(values[0], ast.Await) else values[0]
+                        if isinstance(call, ast.Call) and not _LENDS.match(_last(call)):
+                            found.setdefault(_last(call), raw.node.lineno)
+    return found
+
+
+def _candidates(
+    frame: Frame, function: ast.AST, learnt: dict[str, int]
+) -> Iterator[tuple[tuple[str, ...], ast.Call, int]]:
+    """Locals bound to what a known or learnt maker makes, and locals that the function itself closes."""
     for raw in frame.calls:
         name = raw.name
         if may_make(name):
@@ -52,8 +79,29 @@ def _candidates(frame: Frame, function: ast.AST) -> Iterator[tuple[tuple[str, ..
                         and _last(call) not in _NO_MAKERS
                         and held not in frame.params
                     ):
-                        flags = next((other.flags for other in frame.calls if other.node is call), 0)
-                        yield (held,), call, flags
+                        yield (held,), call, _flags(frame, call)
+    for name, values in frame.definitions.items() if learnt else ():
+        for value in values:
+            call = value.value if isinstance(value, ast.Await) else value
+            if not isinstance(call, ast.Call) or may_make(_last(call)) or _last(call) not in learnt:
+                continue
+            entered = frame.withs.keys() & {getattr(getattr(call.func, "value", None), "id", "")}
+            if not entered and name not in (*frame.params, "_") and _is_whole(function, call):
+                yield (name,), call, _flags(frame, call)
+
+
+def _is_whole(function: ast.AST, made: ast.Call) -> bool:
+    """Whether a local stands for all that is made, and not for one of several that it is taken apart into."""
+    return any(
+        isinstance(node, ast.Assign)
+        and made in (node.value, getattr(node.value, "value", None))
+        and all(isinstance(target, ast.Name) for target in node.targets)
+        for node in ast.walk(function)
+    )
+
+
+def _flags(frame: Frame, call: ast.Call) -> int:
+    return next((other.flags for other in frame.calls if other.node is call), 0)
 
 
 def _targets(raw: RawCall, function: ast.AST) -> tuple[str, ...]:

@@ -248,6 +248,7 @@ class Holding(msgspec.Struct, frozen=True, array_like=True, gc=False):
     uses: tuple[str, ...] = ()
     collected: bool = False  # a local container holds it, together with others of its kind
     risks: int = 0  # how many lines may raise while it is open
+    sibling: int = 0  # line where another function of the file closes what the same maker made
 
 
 class Skipped(msgspec.Struct, frozen=True, array_like=True, gc=False):

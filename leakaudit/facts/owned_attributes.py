@@ -27,7 +27,7 @@ from leakaudit.facts.ownership import (
     teardowns,
 )
 from leakaudit.facts.project import Project
-from leakaudit.facts.resources import BORROWERS, ELEMENT
+from leakaudit.facts.resources import BORROWERS, ELEMENT, PAIRS
 from leakaudit.findings import Evidence, Location, Related
 
 _LIFETIME = {"process": -3, "long": -1, "likely-long": -1, "keyed": 1}
@@ -55,7 +55,7 @@ def _stored(project: Project) -> Iterator[Owned]:
     for path, facts in project.files.items():
         unpacked = Counter((line, func) for _, _, line, func in facts.stored)
         for owner, origins, line, func in facts.stored:
-            if unpacked[line, func] > 1:
+            if unpacked[line, func] > 1 and origins.partition("|")[0].removeprefix("call:") not in PAIRS:
                 continue  # `self.a, self.b = make()`: nothing tells which of them is the resource
             if not owner.startswith("i:") or "[]" in owner or not ("call:" in origins or "new:" in origins):
                 continue

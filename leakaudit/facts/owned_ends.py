@@ -11,6 +11,9 @@ from leakaudit.facts.model import Function, Op
 from leakaudit.facts.ownership import Resource, closes, is_teardown
 from leakaudit.facts.project import Project
 
+#: Bases that have nothing to close.
+_CLOSE_NOTHING = frozenset("object abc.ABC typing.Generic typing.Protocol ABC Generic Protocol".split())
+
 
 @dataclass(frozen=True, slots=True)
 class Owned:
@@ -88,7 +91,7 @@ def _is_ending(call: str) -> bool:
 def inherits_close(project: Project, owned: Owned, ends: dict[str, tuple[str, int]]) -> bool:
     """Whether a base outside the project may close it: the class has one, and leaves closing to it."""
     outside = any(
-        project.class_named(base, place.path) is None
+        project.class_named(base, place.path) is None and base not in _CLOSE_NOTHING
         for place in project.mro(owned.cls)
         for base in getattr(project.class_at(place), "bases", ())
     )

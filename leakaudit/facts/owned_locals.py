@@ -21,6 +21,11 @@ _EMPTY = frozenset({"session", "pool", "client", "exit stack"})
 _SETTINGS = frozenset({"mount", "update", "add", "append"})
 _TRANSPORTS = frozenset("transport connector connection_pool http_client".split())
 _READING = frozenset("get read parse fetch receive recv".split())
+#: Last words of the names of what makes something to be closed, provided that the same file shows it.
+_LEARNT = {
+    "connect": "connection",
+    **{kind: kind for kind in "cursor connection session socket stream engine".split()},
+}
 _THINGS = frozenset("connection conn client session socket sock pool channel executor".split())
 
 
@@ -44,8 +49,11 @@ def unclosed(project: Project) -> Iterator[Unclosed]:
 
 def _resource(project: Project, path: str, holding: Holding) -> Resource | None:
     known = made_by(project, path, holding.func, holding.maker)
-    if known is not None or not holding.closed:
+    if known is not None:
         return known
+    if not holding.closed:
+        sure = holding.sibling and not holding.lent and holding.how != "raise"
+        return _learnt(project, path, holding) if sure else None
     scope, _, text = holding.maker.partition(":")
     name = text.rpartition(".")[2]
     if name in POOL_NAMES:
@@ -54,6 +62,17 @@ def _resource(project: Project, path: str, holding: Holding) -> Resource | None:
         cls = project.class_named(text, path)
         return Resource(words(name)[-1], 2) if cls is None else _of_class(project, cls, words(name)[-1])
     return None
+
+
+def _learnt(project: Project, path: str, holding: Holding) -> Resource | None:
+    """What another function of the file closes after calling the same maker, unless that hands out what it keeps."""
+    name = holding.maker.rpartition(":")[2].rpartition(".")[2]
+    target = project.callee(holding.maker, path, holding.func)
+    maker = project.function(*target) if target is not None else None
+    if maker is not None and any(tag.startswith(("param:", "attr:", "const:")) for tag in maker.returns):
+        return None
+    kind = _LEARNT.get((words(name) or [""])[-1])
+    return Resource(kind, 1) if kind is not None and name == name.lower() else None
 
 
 def _of_class(project: Project, cls: Place, kind: str) -> Resource | None:
@@ -125,6 +144,7 @@ def _unclosed(project: Project, path: str, holding: Holding, resource: Resource)
         Evidence("resource", resource.kind, f"`{holding.name}` holds a {resource.kind}", resource.harm - 1),
         _context(project, path, holding),
         *_risk(holding),
+        *_sibling(path, holding),
         *_late(project, path, holding, function),
     ]
     if _is_unused(holding, resource):
@@ -199,6 +219,13 @@ def _risk(holding: Holding) -> Iterator[Evidence]:
         yield Evidence("risk", "foreign", f"`{holding.risk}` has nothing to do with it, and may raise", 1)
         if holding.risks >= _MANY:
             yield Evidence("risks", "many", f"{holding.risks} lines may raise before", 1)
+
+
+def _sibling(path: str, holding: Holding) -> Iterator[Evidence]:
+    if holding.sibling and not holding.closed and holding.how != "raise":
+        maker = holding.maker.rpartition(":")[2].rpartition(".")[2]
+        reason = f"another function closes what it gets of `{maker}`"
+        yield Evidence("sibling", "closes", reason, 1, Location(path, holding.sibling))
 
 
 def _late(project: Project, path: str, holding: Holding, function: Function) -> Iterator[Evidence]:

@@ -33,6 +33,9 @@ MAKERS: dict[str, tuple[str, int]] = {
     "socket.socket": ("socket", 1),
     "socket.create_connection": ("socket", 1),
     "socket.create_server": ("socket", 1),
+    "socket.socketpair": ("socket", 1),
+    "os.pipe": ("pipe", 2),
+    "os.openpty": ("pipe", 2),
     "socket.fromfd": ("socket", 1),
     "selectors.DefaultSelector": ("selector", 2),
     "select.epoll": ("selector", 2),
@@ -149,6 +152,9 @@ ELEMENT = {
     "tempfile.mkstemp": 0,
 }
 
+#: Makers that return two of a kind.
+PAIRS = frozenset(("socket.socketpair", "os.pipe", "os.openpty", "multiprocessing.Pipe"))
+
 #: Last parts of the makers' names: what the walk looks for.
 MAKER_NAMES = frozenset(name.rpartition(".")[2] for name in MAKERS)
 
@@ -176,7 +182,7 @@ BORROWERS = frozenset(
     "tuple set sorted sum max min any all str repr bool hasattr getattr setattr id type reader writer DictReader DictWriter "
     "fstat read_csv to_csv read_json to_json copy_to_store fsync flock lockf ioctl fcntl select map filter zip savez save "
     "savetxt loadtxt genfromtxt write_bytes sendfile getpeercert join_path parse imread imsave "
-    "savefig format".split()
+    "savefig format read write".split()
 )
 
 #: Pools: calls that take something out, which a `release` of the same function gives back.
@@ -204,7 +210,7 @@ STARTERS = frozenset(
 #: Methods whose result is plain data, so that returning it hands on nothing.
 READS = frozenset(
     "read readline readlines read1 readinto recv recv_bytes getvalue getsockname getpeername fileno tell fetchone fetchall "
-    "fetchmany fetchval json text dict namelist testzip extractall getnames execute get_file sendmail nlst pwd listdir "
+    "fetchmany fetchval json text dict namelist testzip extractall getnames get_file sendmail nlst pwd listdir "
     "read_until run run_until_complete submit map list_jobs count exists ping info has_table tables keys".split()
 )
 
