@@ -15,8 +15,9 @@ class UnboundedMapping(ContainerRule):
 
     ## What it does
 
-    Flags a dict (also OrderedDict, defaultdict, Counter) that is owned by a module, a class or a long-lived object, gains
-    keys from code that runs per request, message or round, under keys that are new each time, while no code removes them.
+    Flags a dict (also OrderedDict, defaultdict, Counter) that is owned by a module, a class, a long-lived object or a loop
+    without end, gains keys from code that runs per request, message or round, under keys that are new each time, while no
+    code removes them. An entry that is set to `None` still keeps its key.
 
     ## Why it leaks
 

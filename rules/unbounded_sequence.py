@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from leakaudit.facts import judge
+from leakaudit.facts.in_place import extended_in_place
 from leakaudit.facts.judge import Growth
-from leakaudit.facts.linked import Subject
+from leakaudit.facts.linked import Seen, Subject
 from leakaudit.facts.project import Project
 from leakaudit.facts.registry import holds_callables
-from leakaudit.findings import Finding, Fix
+from leakaudit.findings import Confidence, Evidence, Finding, Fix, Location, Related
 from leakaudit.scan.container_rule import ContainerRule, span
 from leakaudit.scan.module import Module
+from leakaudit.scan.rule import Suspect
 
 
 class UnboundedSequence(ContainerRule):
@@ -18,6 +23,8 @@ class UnboundedSequence(ContainerRule):
 
     Flags a list, deque or in-memory buffer that is owned by a module, a class or a long-lived object and is appended to
     by code that runs per request, message or round, while no code removes, trims or replaces it.
+
+    Flags a shared list, too, that a function means to copy and makes longer by `+=`: `mine = SHARED.get(key, [])`.
 
     ## Why it leaks
 
@@ -78,6 +85,33 @@ class UnboundedSequence(ContainerRule):
         return (
             "bound it: `deque(maxlen=N)`; or take entries out when they have been dealt with",
             "if it cannot grow without limit, say so:  # leakaudit: bounded=<reason>",
+        )
+
+    def suspects(self, project: Project) -> Iterator[Suspect]:
+        """Yield the lists that grow, and those that are extended in place by what looks like a copy."""
+        yield from super().suspects(project)
+        for subject, seen in extended_in_place(project):
+            yield self._in_place(project, subject, seen)
+
+    def _in_place(self, project: Project, subject: Subject, seen: Seen) -> Suspect:
+        lifetime = project.lifetime(subject)
+        context = project.context(seen)
+        event = seen.event
+        function = project.function(seen.path, event.func)
+        place = Location(seen.path, event.line, event.column, event.line, event.end_column or None)
+        reason = f"the name may stand for what `{subject.name}` holds, and `+=` changes that very list"
+        return Suspect(
+            location=place,
+            symbol=f"{project.module_name(seen.path)}.{function.qualname if function else subject.name}",
+            message=f"`{subject.name}` is extended in place where a longer copy seems to be meant",
+            evidence=(
+                Evidence("lifetime", lifetime.value, lifetime.reason, judge.LIFETIME[lifetime.value]),
+                Evidence("context", context.value, context.reason, judge.CONTEXT[context.value]),
+                Evidence("alias", "in place", reason, 3, place),
+            ),
+            related=(Related(judge.location(subject), "what is shared is made here"),),
+            help=("make a new list: `mine = mine + more`",),
+            cap=Confidence.MEDIUM,
         )
 
     def fix(self, finding: Finding, module: Module) -> Fix | None:

@@ -221,3 +221,41 @@ NAMED = "self.names[request.id] = request.name"
 @pytest.mark.parametrize(("first", "second", "told"), [(NAMED, "print()", "started"), ("print()", NAMED, "")])
 def test_what_gains_the_same_keys_together_and_loses_them(first: str, second: str, told: str) -> None:
     assert story(CALLS.format(first=first, second=second), "names") == ("none", told)
+
+
+TIMER = """
+class Timer:
+    def __init__(self):
+        self.started = {{}}
+
+    def handle(self, player):
+        self.started[player.token] = player.time
+
+    def sweep(self, token):
+        {body}
+"""
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "for other in self.started: self.started[other] = None",
+        "for other, at in self.started.items(): self.started[other] = None",
+        "if token in self.started: self.started[token] = None",
+        "if self.started[token] is not None: self.started[token] = None",
+    ],
+)
+def test_an_entry_that_is_set_to_none_instead_of_taken_out(body: str) -> None:
+    assert story(TIMER.format(body=body), "started") == ("none", "blanked")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "self.started[token] = None",
+        "if token not in self.started: self.started[token] = None",
+        "if token in self.started: self.started[token] = 0",
+    ],
+)
+def test_an_entry_that_begins_with_none_or_changes(body: str) -> None:
+    assert story(TIMER.format(body=body), "started") == ("none", "")

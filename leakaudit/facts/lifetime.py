@@ -48,6 +48,10 @@ class Lifetimes:
                 container.line,
             )
         if subject.scope == "l":
+            function = self._project.function(subject.path, container.func)
+            if function is not None and stays(function):
+                reason = f"a local of `{function.name}`, whose loop never ends"
+                return Answer("likely-long", reason, subject.path, container.line)
             return Answer("unknown", "local that a closure keeps", subject.path, container.line)
         return self.of_class(Place(subject.path, subject.cls))
 
@@ -281,7 +285,7 @@ class Lifetimes:
             "make_app",
             "async_main",
             "cli",
-        ) or (_stays(function) and not call.flags & Flag.FOREVER):
+        ) or (stays(function) and not call.flags & Flag.FOREVER):
             return Answer(
                 "long",
                 f"a `{name}` is made in `{function.name}`, which lasts as long as the program",
@@ -311,6 +315,6 @@ class Lifetimes:
         return Answer("keyed", f"each `{name}` is an entry of `{subject.name}`", path, call.line)
 
 
-def _stays(function: Function) -> bool:
+def stays(function: Function) -> bool:
     """Whether it runs a loop without a way out, or is named like one that lasts."""
     return function.endless or (function.forever and names.LOOP_NAME.match(function.name) is not None)

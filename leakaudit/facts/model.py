@@ -41,6 +41,7 @@ class Flag:
     AWAIT = 512
     ELSE_EXIT = 1024  # after an early exit in the same block
     DECORATOR = 2048
+    EITHER = 4096  # through a local that may stand for something new instead
 
 
 class Use:

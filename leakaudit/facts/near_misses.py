@@ -52,6 +52,12 @@ def near_misses(
             "value", "one-shot", f"each entry is a `{what}` that is done once and never taken out", 2
         )
         return
+    blanked = _blanked(subject)
+    if blanked is not None and cleanup.grade == NONE and key.value != "finite":
+        reason = f"an entry that is done with is set to `None`, but stays in `{subject.name}`"
+        place = Location(blanked.path, blanked.event.line, blanked.event.column)
+        yield Evidence("value", "blanked", reason, 3, place)
+        return
     if _WEAK.search(site.event.value):
         reason = "holds weak references, which stay when what they refer to is gone"
         yield Evidence("value", "weak reference", reason, 3)
@@ -68,6 +74,28 @@ def near_misses(
             f"`{child}` is made here and given to the caller, who can close it, which does not take it out"
         )
         yield Evidence("value", "child", reason, 3)
+
+
+def _blanked(subject: Subject) -> Seen | None:
+    """Where an entry that is known to be there is set to `None`, while others are something."""
+    changes = [s for s in subject.events(Op.GROW) if s.event.method == "[]=" and not s.event.depth]
+    if all(s.event.value == "None" for s in changes):
+        return None
+    for seen in changes:
+        event = seen.event
+        entry = re.compile(rf"(not )?[\w.]*\b{re.escape(f'{subject.name}[{event.key}]')}")
+        own = re.compile(rf"loop:(\w+\()?[\w.]*\b{re.escape(subject.name)}\b")
+        there = re.compile(rf"{re.escape(event.key)} in [\w.]*\b{re.escape(subject.name)}$")
+        known = any(own.match(tag) for tag in event.key_origins) or any(
+            there.match(g) or (entry.match(g) and not _says_none(g)) for g in event.guards
+        )
+        if event.value == "None" and known:
+            return seen
+    return None
+
+
+def _says_none(guard: str) -> bool:
+    return guard.endswith(" is None") and not guard.startswith("not ")
 
 
 def _ending(project: Project, subject: Subject, site: Seen) -> tuple[str, Function] | None:

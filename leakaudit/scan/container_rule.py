@@ -8,7 +8,9 @@ from typing import ClassVar
 from leakaudit.facts import judge
 from leakaudit.facts.cleanup import CLEAR_ONLY
 from leakaudit.facts.judge import Growth
+from leakaudit.facts.lifetime import stays
 from leakaudit.facts.linked import Subject
+from leakaudit.facts.model import Use
 from leakaudit.facts.project import Project
 from leakaudit.findings import Confidence
 from leakaudit.scan.rule import Rule, Suspect
@@ -35,11 +37,21 @@ class ContainerRule(Rule):
     def suspects(self, project: Project) -> Iterator[Suspect]:
         """Yield the growing containers that this rule takes."""
         for subject in project.subjects.values():
-            if subject.scope not in self.scopes or (self.kinds and subject.container.kind not in self.kinds):
+            if not self._is_owned(project, subject) or (
+                self.kinds and subject.container.kind not in self.kinds
+            ):
                 continue
             growth = judge.growing(project, subject)
             if growth is not None and self.takes(project, subject, growth):
                 yield self._suspect(project, subject, growth)
+
+    def _is_owned(self, project: Project, subject: Subject) -> bool:
+        """Tell whether its owner is of a kind that the rule looks at, or is a loop without end that alone sees it."""
+        if subject.scope != "l":
+            return subject.scope in self.scopes
+        function = project.function(subject.path, subject.container.func)
+        shared = subject.uses & (Use.PASS | Use.RETURN)
+        return function is not None and stays(function) and not shared and "i" in self.scopes
 
     def _suspect(self, project: Project, subject: Subject, growth: Growth) -> Suspect:
         return Suspect(

@@ -7,7 +7,7 @@ import ast
 from leakaudit.facts.containers import describe
 from leakaudit.facts.expressions import defaults_of, dotted, position, short_text
 from leakaudit.facts.frame import Frame, owner_of
-from leakaudit.facts.model import Container
+from leakaudit.facts.model import Container, Flag
 from leakaudit.facts.resolving.base import Resolver
 from leakaudit.facts.tables import CONTAINER_CALLS
 
@@ -45,7 +45,8 @@ class Containers(Resolver):
     def _container(
         self, frame: Frame, path: str, value: ast.AST, node: ast.AST, annotation: str, flags: int
     ) -> Container | None:
-        if frame.kind == "function" and path not in frame.taken and frame.is_local(path):
+        stays = frame.forever and not flags & Flag.LOOP  # made before a loop that may never end
+        if frame.kind == "function" and path not in frame.taken and frame.is_local(path) and not stays:
             return None  # a local that no other function sees
         kind, inner, bound, weak, initial, source, is_field = describe(value)
         if not kind:
@@ -55,7 +56,7 @@ class Containers(Resolver):
             owner = f"i:{frame.cls}.{path}"
         if not owner or owner.startswith(("?:", "x:", "t:")) or owner.endswith("[]") or "[]" in owner:
             return None
-        if owner.startswith("l:") and path not in frame.free and path not in frame.taken:
+        if owner.startswith("l:") and path not in frame.free and path not in frame.taken and not stays:
             return None
         if not annotation and frame.kind != "function":
             annotation = frame.annotations.get(path, "")

@@ -6,7 +6,8 @@ import ast
 
 from leakaudit.facts.expressions import short_text
 from leakaudit.facts.frame import Frame, RawEvent, owner_of, scope_of
-from leakaudit.facts.model import Event, Flag, Op
+from leakaudit.facts.in_place import may_be_new
+from leakaudit.facts.model import Event, Flag, Op, Use
 from leakaudit.facts.rebinding import rebind_op
 from leakaudit.facts.resolving.base import strip
 from leakaudit.facts.resolving.containers import Containers
@@ -75,11 +76,16 @@ class Events(Containers):
                 op = rebind_op(raw.path, raw.value)
             if op == Op.REBIND and (depth or aliased):
                 return None  # an element, or the local alias is re-bound, not the container
+            if op == Op.GROW and aliased and raw.path.isidentifier():
+                return None  # the local alias becomes a longer copy
         if op == Op.READ_GROW and owner not in declared and not owner.startswith(("i:", "c:")):
             return None
         node = raw.node
         key, value = raw.key, raw.value
         grows = op == Op.GROW
+        flags = raw.flags | Flag.ALIAS if aliased else raw.flags
+        if aliased and grows and raw.method == "+=" and may_be_new(frame, raw.path):
+            flags |= Flag.EITHER
         gone = op == Op.REBIND and type(value) is ast.Constant and value.value is None
         return Event(
             owner,
@@ -94,7 +100,7 @@ class Events(Containers):
             short_text(value) if grows else "None" if gone else "",
             self.origins.of(value, frame) if grows else (),
             self._guards(raw.guards) if op in _GUARDED_OPS else (),
-            raw.flags | Flag.ALIAS if aliased else raw.flags,
+            flags,
             (node.end_col_offset or 0) + 1,
         )
 
@@ -115,7 +121,9 @@ class Events(Containers):
             owner = owner_of(frame, path, self.imports)
             if self.has_defaults and owner.startswith("l:"):
                 owner = self._default_owner(frame, path, declared) or owner
+            use = mask
             if "[]" in owner:
                 owner = strip(owner)[0]
+                use = Use.INDEX  # whatever becomes of an entry: it was looked up
             if owner[:2] in _LASTING or owner in declared:
-                uses[owner] = uses.get(owner, 0) | mask
+                uses[owner] = uses.get(owner, 0) | use

@@ -203,14 +203,19 @@ def _is_endless(node: ast.While) -> bool:
     """`while True` that pauses between its turns, and that no break, return or raise leaves."""
     if not isinstance(node.test, ast.Constant) or not _sleeps(node):
         return False
-    todo: list[ast.AST] = list(node.body)
-    while todo:
-        part = todo.pop()
-        if isinstance(part, (ast.Return, ast.Raise, ast.Break)):
-            return False
-        if not isinstance(part, (*_FUNCTIONS, ast.ClassDef)):
-            todo.extend(ast.iter_child_nodes(part))
-    return True
+    return not any(_leaves(part, inner=False) for part in node.body)
+
+
+def _leaves(node: ast.AST, *, inner: bool) -> bool:
+    """Whether a part of a loop may leave it; a `break` in an `inner` loop ends only that one."""
+    if isinstance(node, (ast.Return, ast.Raise)):
+        return True
+    if isinstance(node, ast.Break):
+        return not inner
+    if isinstance(node, (*_FUNCTIONS, ast.ClassDef)):
+        return False
+    inner = inner or isinstance(node, (ast.For, ast.AsyncFor, ast.While))
+    return any(_leaves(child, inner=inner) for child in ast.iter_child_nodes(node))
 
 
 def _is_main_test(node: ast.AST) -> bool:
