@@ -6,14 +6,14 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from leakaudit.facts.subscribing import FINAL
-from leakaudit.facts.subscription import Subscription
-from leakaudit.facts.subscriptions import subscriptions
+from leakaudit.facts.holders.subscribing import FINAL
+from leakaudit.facts.holders.subscription import Subscription
+from leakaudit.facts.holders.subscriptions import subscriptions
 from leakaudit.findings import Confidence, Evidence, Location, Probe, ProbeKind, Related
 from leakaudit.scan.rule import Rule, Suspect
 
 if TYPE_CHECKING:
-    from leakaudit.facts.linked import Place
+    from leakaudit.facts.linking.linked import Place
     from leakaudit.facts.project import Project
 
 _SOURCE = {"global": 2, "passed-in": 1, "lasting": 1, "unknown": -3, "argument": -1, "short": -6}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from leakaudit.facts import population
-from leakaudit.facts.caches import Cached, cached_functions, domain, emptied, runs_once
-from leakaudit.facts.linked import Place
+from leakaudit.facts.caching.caches import Cached, cached_functions, domain, emptied, runs_once
+from leakaudit.facts.growth import population
+from leakaudit.facts.linking.linked import Place
 from leakaudit.facts.project import Project
 from leakaudit.findings import Confidence, Evidence, Location, Probe, ProbeKind, Related
 from leakaudit.scan.rule import Rule, Suspect

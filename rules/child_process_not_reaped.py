@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from leakaudit.facts import children
-from leakaudit.facts.children import Orphan
+from leakaudit.facts.owning import children
+from leakaudit.facts.owning.children import Orphan
 from leakaudit.facts.project import Project
 from leakaudit.findings import Confidence, Probe, ProbeKind, Severity
 from leakaudit.scan.rule import Rule, Suspect

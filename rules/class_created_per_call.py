@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from leakaudit.facts.answers import Answer, words
-from leakaudit.facts.caches import CACHES, library_name
+from leakaudit.facts.caching.caches import CACHES, library_name
 from leakaudit.facts.dynamic import Made, decorator_names, made_in_functions
 from leakaudit.facts.model import Op
 from leakaudit.facts.project import Project

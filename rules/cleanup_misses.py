@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from leakaudit.facts.cleanup import INNER, SAME_KEY, UNCALLED
-from leakaudit.facts.judge import Growth
-from leakaudit.facts.late_bound import LateBound, late_bound
-from leakaudit.facts.linked import Subject
-from leakaudit.facts.missed_removals import SKIPPED, SUCCESS_ONLY, UNANSWERED, WRONG_KEY
-from leakaudit.facts.own_registrations import Forgotten, forgotten
+from leakaudit.facts.growth.cleanup import INNER, SAME_KEY, UNCALLED
+from leakaudit.facts.growth.judge import Growth
+from leakaudit.facts.growth.late_bound import LateBound, late_bound
+from leakaudit.facts.growth.missed_removals import SKIPPED, SUCCESS_ONLY, UNANSWERED, WRONG_KEY
+from leakaudit.facts.growth.registry import holds_locks
+from leakaudit.facts.holders.own_registrations import Forgotten, forgotten
+from leakaudit.facts.linking.linked import Subject
 from leakaudit.facts.project import Project
-from leakaudit.facts.registry import holds_locks
 from leakaudit.findings import Confidence, Evidence, Finding, Fix, Location, Related
 from leakaudit.scan.container_rule import ContainerRule
 from leakaudit.scan.module import Module

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from leakaudit.facts import judge
-from leakaudit.facts.linked import Place
+from leakaudit.facts.growth import judge
+from leakaudit.facts.holders.registrations import Registration, closures
+from leakaudit.facts.linking.linked import Place
 from leakaudit.facts.project import Project
-from leakaudit.facts.registrations import Registration, closures
 from leakaudit.findings import Confidence, Evidence, Location, Probe, ProbeKind, Related
 from leakaudit.scan.rule import Rule, Suspect
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from leakaudit.facts import population
 from leakaudit.facts.answers import Answer
-from leakaudit.facts.linked import Place
+from leakaudit.facts.growth import population
+from leakaudit.facts.linking.linked import Place
 from leakaudit.facts.model import Call, Function
 from leakaudit.facts.project import Project
 from leakaudit.findings import Evidence, Location, Probe, ProbeKind

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from leakaudit.facts.exception_stories import Story, stories
+from leakaudit.facts.exceptions.stories import Story, stories
 from leakaudit.scan.rule import Rule, Suspect
 
 if TYPE_CHECKING:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from leakaudit.facts import population
 from leakaudit.facts.answers import words
-from leakaudit.facts.exits import Pinned, eager, pinned
-from leakaudit.facts.linked import Place
+from leakaudit.facts.growth import population
+from leakaudit.facts.holders.exits import Pinned, eager, pinned
+from leakaudit.facts.linking.linked import Place
 from leakaudit.facts.model import Call
 from leakaudit.facts.project import Project
 from leakaudit.findings import Evidence, Location, Probe, ProbeKind

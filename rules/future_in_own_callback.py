@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
 
-from leakaudit.facts.futures import OwnCallback, own_callbacks
+from leakaudit.facts.holders.futures import OwnCallback, own_callbacks
 from leakaudit.findings import Confidence, Evidence, Location, Probe, ProbeKind, Related, Severity
 from leakaudit.scan.rule import Rule, Suspect
 

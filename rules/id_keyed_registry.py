@@ -11,8 +11,8 @@ from leakaudit.findings import Confidence
 from leakaudit.scan.container_rule import ContainerRule, span
 
 if TYPE_CHECKING:
-    from leakaudit.facts.judge import Growth
-    from leakaudit.facts.linked import Subject
+    from leakaudit.facts.growth.judge import Growth
+    from leakaudit.facts.linking.linked import Subject
     from leakaudit.facts.project import Project
     from leakaudit.scan.rule import Suspect
 

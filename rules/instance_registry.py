@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from leakaudit.facts import judge, population
 from leakaudit.facts.answers import words
-from leakaudit.facts.instances import Enrolment, enrolments, is_enrolling, removal
+from leakaudit.facts.growth import judge, population
+from leakaudit.facts.holders.instances import Enrolment, enrolments, is_enrolling, removal
 from leakaudit.findings import Confidence, Evidence, Finding, Fix, Location, Related
 from leakaudit.scan.module import Module
 from leakaudit.scan.rule import Rule, Suspect

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from leakaudit.facts import judge, keys
 from leakaudit.facts.answers import Answer
-from leakaudit.facts.instances import CONSTRUCTORS
-from leakaudit.facts.linked import Seen
+from leakaudit.facts.growth import judge, keys
+from leakaudit.facts.holders.instances import CONSTRUCTORS
+from leakaudit.facts.linking.linked import Seen
 from leakaudit.facts.model import Event, Op
 from leakaudit.facts.project import Project
 from leakaudit.findings import Evidence, Location, Probe, ProbeKind

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from leakaudit.facts import population
 from leakaudit.facts.answers import Answer, words
-from leakaudit.facts.linked import Place
+from leakaudit.facts.growth import population
+from leakaudit.facts.linking.linked import Place
 from leakaudit.facts.model import Call, Function
 from leakaudit.facts.project import Project
 from leakaudit.facts.tables import FRESH_WORDS

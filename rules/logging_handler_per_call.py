@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 
 from leakaudit.facts.answers import words
-from leakaudit.facts.loggers import Added, added
 from leakaudit.facts.project import Project
+from leakaudit.facts.telemetry.loggers import Added, added
 from leakaudit.findings import Confidence, Evidence, Location, Probe, ProbeKind, Related
 from leakaudit.scan.rule import Rule, Suspect
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 
 from leakaudit.facts.answers import Answer
-from leakaudit.facts.metrics import Label, Metric, judge, metrics
 from leakaudit.facts.project import Project
+from leakaudit.facts.telemetry.metrics import Label, Metric, judge, metrics
 from leakaudit.findings import Evidence, Location, Probe, ProbeKind, Related
 from leakaudit.scan.rule import Rule, Suspect
 

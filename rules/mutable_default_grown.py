@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from leakaudit.facts.answers import words
-from leakaudit.facts.judge import Growth
-from leakaudit.facts.linked import Subject
+from leakaudit.facts.growth.judge import Growth
+from leakaudit.facts.linking.linked import Subject
 from leakaudit.facts.project import Project
 from leakaudit.findings import Confidence, Evidence, Finding, Fix
 from leakaudit.scan.container_rule import ContainerRule

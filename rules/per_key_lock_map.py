@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from leakaudit.facts.judge import Growth
-from leakaudit.facts.linked import Subject
+from leakaudit.facts.growth.judge import Growth
+from leakaudit.facts.growth.registry import holds_locks
+from leakaudit.facts.linking.linked import Subject
 from leakaudit.facts.project import Project
-from leakaudit.facts.registry import holds_locks
 from leakaudit.scan.container_rule import ContainerRule, span
 
 

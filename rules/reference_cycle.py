@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
 
-from leakaudit.facts.cycles import Cycles
-from leakaudit.facts.knotted import ITSELF
-from leakaudit.facts.linked import Place
-from leakaudit.facts.links import Link
+from leakaudit.facts.holders.cycles import Cycles
+from leakaudit.facts.holders.knotted import ITSELF
+from leakaudit.facts.holders.links import Link
+from leakaudit.facts.linking.linked import Place
 from leakaudit.findings import Confidence, Evidence, Location, Probe, ProbeKind, Related, Severity
 from leakaudit.scan.rule import Rule, Suspect
 

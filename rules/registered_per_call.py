@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from leakaudit.facts.linked import Place
+from leakaudit.facts.holders.subscription import Subscription
+from leakaudit.facts.holders.subscriptions import subscriptions
+from leakaudit.facts.linking.linked import Place
 from leakaudit.facts.model import Flag
-from leakaudit.facts.subscription import Subscription
-from leakaudit.facts.subscriptions import subscriptions
 from leakaudit.findings import Confidence, Evidence, Location, Probe, ProbeKind, Related
 from leakaudit.scan.rule import Rule, Suspect
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from leakaudit.facts.subscription import last
-from leakaudit.facts.unpaired import Unpaired, unpaired
+from leakaudit.facts.holders.subscription import last
+from leakaudit.facts.holders.unpaired import Unpaired, unpaired
 from leakaudit.findings import Confidence, Evidence, Location, Probe, ProbeKind, Related
 from leakaudit.scan.rule import Rule, Suspect
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from leakaudit.facts import (
+from leakaudit.facts.owning import (
     closed_by_reply,
     half_made,
     let_go,
@@ -13,7 +13,7 @@ from leakaudit.facts import (
     skipped_close,
     temporaries,
 )
-from leakaudit.facts.ownership import Unclosed
+from leakaudit.facts.owning.ownership import Unclosed
 from leakaudit.facts.project import Project
 from leakaudit.findings import Confidence, Probe, ProbeKind
 from leakaudit.scan.rule import Rule, Suspect

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
 
-from leakaudit.facts.recursion import Recursive, recursive
+from leakaudit.facts.holders.recursion import Recursive, recursive
 from leakaudit.findings import Confidence, Evidence, Location, Probe, ProbeKind, Related, Severity
 from leakaudit.scan.rule import Rule, Suspect
 

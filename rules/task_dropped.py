@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from leakaudit.facts import background, loop_threads
-from leakaudit.facts.background import Dropped
+from leakaudit.facts.concurrency import background, loop_threads
+from leakaudit.facts.concurrency.background import Dropped
 from leakaudit.facts.project import Project
 from leakaudit.findings import Probe, ProbeKind
 from leakaudit.scan.rule import Rule, Suspect

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from leakaudit.facts import judge, tasks
-from leakaudit.facts.linked import Subject
+from leakaudit.facts.concurrency import tasks
+from leakaudit.facts.concurrency.tasks import Retained
+from leakaudit.facts.growth import judge
+from leakaudit.facts.linking.linked import Subject
 from leakaudit.facts.project import Project
-from leakaudit.facts.tasks import Retained
 from leakaudit.findings import Confidence, Finding, Fix, Location, Related
 from leakaudit.scan.module import Module
 from leakaudit.scan.rule import Rule, Suspect

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from leakaudit.facts import judge
 from leakaudit.facts.answers import Answer
-from leakaudit.facts.caches import Cached, cached_functions, called_with_method, domain, emptied, runs_once
-from leakaudit.facts.memoizers import Memoizer, by_text, memoizers, widest
+from leakaudit.facts.caching.caches import (
+    Cached,
+    cached_functions,
+    called_with_method,
+    domain,
+    emptied,
+    runs_once,
+)
+from leakaudit.facts.caching.memoizers import Memoizer, by_text, memoizers, widest
+from leakaudit.facts.growth import judge
 from leakaudit.facts.model import Call, Param
 from leakaudit.facts.project import Project
 from leakaudit.findings import Confidence, Evidence, Finding, Fix, Location, Probe, ProbeKind, Related

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from leakaudit.facts import judge, queues
+from leakaudit.facts.concurrency import queues
+from leakaudit.facts.concurrency.queues import Backlog
+from leakaudit.facts.growth import judge
 from leakaudit.facts.project import Project
-from leakaudit.facts.queues import Backlog
 from leakaudit.findings import Confidence, Location, Related
 from leakaudit.scan.rule import Rule, Suspect
 

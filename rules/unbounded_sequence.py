@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from leakaudit.facts import judge
-from leakaudit.facts.in_place import extended_in_place
-from leakaudit.facts.judge import Growth
-from leakaudit.facts.linked import Seen, Subject
+from leakaudit.facts.growth import judge
+from leakaudit.facts.growth.judge import Growth
+from leakaudit.facts.growth.registry import holds_callables
+from leakaudit.facts.growth.shared_lists import extended_in_place
+from leakaudit.facts.linking.linked import Seen, Subject
 from leakaudit.facts.project import Project
-from leakaudit.facts.registry import holds_callables
 from leakaudit.findings import Confidence, Evidence, Finding, Fix, Location, Related
 from leakaudit.scan.container_rule import ContainerRule, span
 from leakaudit.scan.module import Module

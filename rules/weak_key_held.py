@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from leakaudit.facts import judge
-from leakaudit.facts.weakmaps import SelfHeld, self_held
+from leakaudit.facts.growth import judge
+from leakaudit.facts.holders.weakmaps import SelfHeld, self_held
 from leakaudit.findings import Evidence, Location, Related
 from leakaudit.scan.rule import Rule, Suspect
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from leakaudit.facts import writers
+from leakaudit.facts.concurrency import writers
+from leakaudit.facts.concurrency.writers import Flood
 from leakaudit.facts.project import Project
-from leakaudit.facts.writers import Flood
 from leakaudit.findings import Location, Probe, ProbeKind, Related
 from leakaudit.scan.rule import Rule, Suspect
 

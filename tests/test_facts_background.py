@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from leakaudit.facts.background import endless, lost_races
+from leakaudit.facts.concurrency.background import endless, lost_races
 from leakaudit.facts.extract import extract
 from leakaudit.facts.project import Project
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from leakaudit.facts.caches import (
+from leakaudit.facts.caching.caches import (
     cached_functions,
     called_with_method,
     domain,

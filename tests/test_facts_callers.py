@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from leakaudit.facts.extract import extract
-from leakaudit.facts.linked import Caller
+from leakaudit.facts.linking.linked import Caller
 from leakaudit.facts.project import Project
 
 _FILES = {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from leakaudit.facts.children import orphans
 from leakaudit.facts.extract import extract
+from leakaudit.facts.owning.children import orphans
 from leakaudit.facts.project import Project
 
 

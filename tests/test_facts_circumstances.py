@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from leakaudit.facts import judge
 from leakaudit.facts.extract import extract
+from leakaudit.facts.growth import judge
 from leakaudit.facts.project import Project
 
 MEDIUM = 3

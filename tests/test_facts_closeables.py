@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from leakaudit.facts.closeables import Closeables
 from leakaudit.facts.extract import extract
+from leakaudit.facts.owning.closeables import Closeables
 from leakaudit.facts.project import Project
 
 SOURCE = """

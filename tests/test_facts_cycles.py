@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from leakaudit.facts.cycles import Cycles
-from leakaudit.facts.endings import Endings
 from leakaudit.facts.extract import extract
-from leakaudit.facts.linked import Place
-from leakaudit.facts.links import Link
+from leakaudit.facts.holders.cycles import Cycles
+from leakaudit.facts.holders.endings import Endings
+from leakaudit.facts.holders.links import Link
+from leakaudit.facts.linking.linked import Place
 from leakaudit.facts.project import Project
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from leakaudit.facts import cleanup, judge
-from leakaudit.facts.context_chains import context_chains
+from leakaudit.facts.concurrency.loop_threads import deaf, unstopped
 from leakaudit.facts.extract import extract
-from leakaudit.facts.linked import Place
-from leakaudit.facts.loop_threads import deaf, unstopped
-from leakaudit.facts.own_registrations import forgotten
+from leakaudit.facts.growth import cleanup, judge
+from leakaudit.facts.holders.context_chains import context_chains
+from leakaudit.facts.holders.own_registrations import forgotten
+from leakaudit.facts.linking.linked import Place
 from leakaudit.facts.project import Project
 
 

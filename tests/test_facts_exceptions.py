@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from leakaudit.facts.exceptions import held_by_frame, is_exception, kept, remembered, shared, taken
+from leakaudit.facts.exceptions.retained import held_by_frame, is_exception, kept, remembered, shared, taken
 from leakaudit.facts.extract import extract
 from leakaudit.facts.project import Project
 

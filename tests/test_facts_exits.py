@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from leakaudit.facts.exits import eager, pinned
 from leakaudit.facts.extract import extract
+from leakaudit.facts.holders.exits import eager, pinned
 from leakaudit.facts.project import Project
 
 CLASS = """

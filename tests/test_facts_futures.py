@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from leakaudit.facts.extract import extract
-from leakaudit.facts.futures import OwnCallback, own_callbacks
+from leakaudit.facts.holders.futures import OwnCallback, own_callbacks
 from leakaudit.facts.project import Project
 
 

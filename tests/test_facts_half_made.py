@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from leakaudit.facts.extract import extract
-from leakaudit.facts.half_made import unclosed
+from leakaudit.facts.owning.half_made import unclosed
 from leakaudit.facts.project import Project
 
 CLASS = """

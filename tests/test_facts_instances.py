@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from leakaudit.facts.extract import extract
-from leakaudit.facts.instances import enrolments, is_enrolling, removal
+from leakaudit.facts.holders.instances import enrolments, is_enrolling, removal
 from leakaudit.facts.project import Project
 
 

@@ -7,7 +7,7 @@ import textwrap
 import pytest
 
 from leakaudit.facts.extract import extract
-from leakaudit.facts.late_bound import late_bound
+from leakaudit.facts.growth.late_bound import late_bound
 from leakaudit.facts.project import Project
 
 LOOP = """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from leakaudit.facts.extract import extract
-from leakaudit.facts.let_go import unclosed
+from leakaudit.facts.owning.let_go import unclosed
 from leakaudit.facts.project import Project
 
 TABLE = """

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from leakaudit.facts.extract import extract
-from leakaudit.facts.loggers import Added, added
 from leakaudit.facts.project import Project
+from leakaudit.facts.telemetry.loggers import Added, added
 
 
 def additions(text: str) -> list[Added]:

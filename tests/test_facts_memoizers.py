@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from leakaudit.facts.caching.memoizers import memoizers, widest
 from leakaudit.facts.extract import extract
-from leakaudit.facts.memoizers import memoizers, widest
 from leakaudit.facts.project import Project
 
 MEMOIZE = """

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from leakaudit.facts.extract import extract
-from leakaudit.facts.metrics import Label, judge, metrics
 from leakaudit.facts.project import Project
+from leakaudit.facts.telemetry.metrics import Label, judge, metrics
 
 HEAD = "from prometheus_client import Counter\n"
 

@@ -6,8 +6,8 @@ import textwrap
 
 import pytest
 
-from leakaudit.facts import judge
 from leakaudit.facts.extract import extract
+from leakaudit.facts.growth import judge
 from leakaudit.facts.project import Project
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from leakaudit.facts.extract import extract
-from leakaudit.facts.owned_attributes import unclosed
+from leakaudit.facts.owning.owned_attributes import unclosed
 from leakaudit.facts.project import Project
 
 MANAGER = """

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from leakaudit.facts.extract import extract
-from leakaudit.facts.owned_locals import unclosed
-from leakaudit.facts.ownership import Resource, closes, is_teardown, made_by
+from leakaudit.facts.owning.owned_locals import unclosed
+from leakaudit.facts.owning.ownership import Resource, closes, is_teardown, made_by
 from leakaudit.facts.project import Project
 
 TEXT = """

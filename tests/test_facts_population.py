@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from leakaudit.facts.extract import extract
-from leakaudit.facts.linked import Place
-from leakaudit.facts.population import of_class
+from leakaudit.facts.growth.population import of_class
+from leakaudit.facts.linking.linked import Place
 from leakaudit.facts.project import Project
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from leakaudit.facts.printing import source_text
+from leakaudit.facts.reading.printing import source_text
 
 pytestmark = pytest.mark.skipif(
     sys.version_info < (3, 11), reason="3.10's unparse writes `lambda :` and more parentheses"

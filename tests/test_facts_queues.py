@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from leakaudit.facts.concurrency.queues import backlogs
 from leakaudit.facts.extract import extract
 from leakaudit.facts.project import Project
-from leakaudit.facts.queues import backlogs
 
 SESSION = """
 import asyncio

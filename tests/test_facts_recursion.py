@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from leakaudit.facts.extract import extract
+from leakaudit.facts.holders.recursion import recursive
 from leakaudit.facts.project import Project
-from leakaudit.facts.recursion import recursive
 
 
 def rings(text: str) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:

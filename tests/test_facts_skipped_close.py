@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from leakaudit.facts.extract import extract
+from leakaudit.facts.owning.skipped_close import unclosed
 from leakaudit.facts.project import Project
-from leakaudit.facts.skipped_close import unclosed
 
 
 def names(text: str) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from leakaudit.facts.subscribing import FORGETTING, undoes
+from leakaudit.facts.holders.subscribing import FORGETTING, undoes
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from leakaudit.facts.extract import extract
+from leakaudit.facts.holders.subscription import Subscription
+from leakaudit.facts.holders.subscriptions import Subscriptions
 from leakaudit.facts.project import Project
-from leakaudit.facts.subscription import Subscription
-from leakaudit.facts.subscriptions import Subscriptions
 
 
 def found(text: str) -> list[Subscription]:

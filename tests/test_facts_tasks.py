@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from leakaudit.facts import tasks
+from leakaudit.facts.concurrency import tasks
 from leakaudit.facts.extract import extract
 from leakaudit.facts.project import Project
 

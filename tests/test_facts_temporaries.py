@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from leakaudit.facts.extract import extract
+from leakaudit.facts.owning.temporaries import unclosed
 from leakaudit.facts.project import Project
-from leakaudit.facts.temporaries import unclosed
 
 HEAD = "import contextlib, json, grpc\n"
 OPEN = {

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from leakaudit.facts.extract import extract
+from leakaudit.facts.holders.timers import Timer, timers
 from leakaudit.facts.project import Project
-from leakaudit.facts.timers import Timer, timers
 
 CLASS = """
 class Connection:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from leakaudit.facts.extract import extract
+from leakaudit.facts.holders.unpaired import unpaired
 from leakaudit.facts.project import Project
-from leakaudit.facts.unpaired import unpaired
 
 CLASS = """
 class View:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from leakaudit.facts.extract import extract
+from leakaudit.facts.holders.weakmaps import SelfHeld, self_held
 from leakaudit.facts.project import Project
-from leakaudit.facts.weakmaps import SelfHeld, self_held
 
 MAP = "import weakref\nMAP = weakref.WeakKeyDictionary()\n"
 KEEPS = "class Value:\n    def __init__(self, size, key=None):\n        self.key = key\n"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from leakaudit.facts.concurrency.writers import floods
 from leakaudit.facts.extract import extract
 from leakaudit.facts.project import Project
-from leakaudit.facts.writers import floods
 
 TEXT = """
 import asyncio

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from leakaudit.facts.caches import library_name
+from leakaudit.facts.caching.caches import library_name
 from leakaudit.facts.model import Call, Class, Function
 from leakaudit.facts.project import Project
 from leakaudit.findings import Location

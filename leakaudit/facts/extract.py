@@ -11,20 +11,20 @@ from collections.abc import Iterator
 import msgspec
 
 from leakaudit.errors import SourceError
-from leakaudit.facts.abandoned import abandoned
-from leakaudit.facts.cancelling import skipped_by_cancel
-from leakaudit.facts.expressions import annotation_text, dotted, position, type_name
-from leakaudit.facts.frame import Frame, imported, owner_of, scope_of
-from leakaudit.facts.frame_cycles import frame_cycles
-from leakaudit.facts.graphs import kept_graphs
-from leakaudit.facts.holdings import holdings
-from leakaudit.facts.knots import knots
+from leakaudit.facts.flow.abandoned import abandoned
+from leakaudit.facts.flow.cancelling import skipped_by_cancel
+from leakaudit.facts.flow.frame_cycles import frame_cycles
+from leakaudit.facts.flow.graphs import kept_graphs
+from leakaudit.facts.flow.holdings import holdings
+from leakaudit.facts.flow.knots import knots
+from leakaudit.facts.flow.races import races
+from leakaudit.facts.flow.raises import raises
+from leakaudit.facts.flow.unanswered import unanswered
 from leakaudit.facts.model import Event, FileFacts
-from leakaudit.facts.races import races
-from leakaudit.facts.raises import raises
-from leakaudit.facts.resolving.definitions import Definitions
-from leakaudit.facts.unanswered import unanswered
-from leakaudit.facts.walk import Walk
+from leakaudit.facts.reading.expressions import annotation_text, dotted, position, type_name
+from leakaudit.facts.reading.frame import Frame, imported, owner_of, scope_of
+from leakaudit.facts.reading.resolving.definitions import Definitions
+from leakaudit.facts.reading.walk import Walk
 from leakaudit.findings import suppression
 from leakaudit.source.classify import is_generated
 

@@ -7,19 +7,20 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from leakaudit.facts import cleanup, inherited, keys
 from leakaudit.facts.answers import Answer, words
-from leakaudit.facts.callers import Callers
-from leakaudit.facts.cleanup import Cleanup
-from leakaudit.facts.context import Contexts
 from leakaudit.facts.custom import Tables
-from leakaudit.facts.lifetime import Lifetimes
-from leakaudit.facts.linked import Place, Seen, Subject
+from leakaudit.facts.growth import cleanup, keys
+from leakaudit.facts.growth.cleanup import Cleanup
+from leakaudit.facts.growth.context import Contexts
+from leakaudit.facts.growth.lifetime import Lifetimes
+from leakaudit.facts.linking import inherited
+from leakaudit.facts.linking.callers import Callers
+from leakaudit.facts.linking.linked import Place, Seen, Subject
+from leakaudit.facts.linking.modules import Modules
 from leakaudit.facts.model import Abandoned, Call, Class, FileFacts, Flag, Function, Op
-from leakaudit.facts.modules import Modules
 
 if TYPE_CHECKING:
-    from leakaudit.facts.judge import Growth
+    from leakaudit.facts.growth.judge import Growth
 
 _REMOVERS = frozenset("discard remove prune evict expire trim cleanup clean purge pop sweep delete".split())
 _MRO_LIMIT = 12

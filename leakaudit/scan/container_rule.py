@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
-from leakaudit.facts import judge
-from leakaudit.facts.cleanup import CLEAR_ONLY
-from leakaudit.facts.judge import Growth
-from leakaudit.facts.lifetime import stays
-from leakaudit.facts.linked import Subject
+from leakaudit.facts.growth import judge
+from leakaudit.facts.growth.cleanup import CLEAR_ONLY
+from leakaudit.facts.growth.judge import Growth
+from leakaudit.facts.growth.lifetime import stays
+from leakaudit.facts.linking.linked import Subject
 from leakaudit.facts.model import Use
 from leakaudit.facts.project import Project
 from leakaudit.findings import Confidence

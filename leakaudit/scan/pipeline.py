@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from leakaudit.facts.linking.sharing import share
 from leakaudit.facts.model import FileFacts
-from leakaudit.facts.sharing import share
 from leakaudit.findings.report import FileError
 from leakaudit.scan.cache import Cache
 from leakaudit.scan.records import FileRecord

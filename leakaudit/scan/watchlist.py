@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 
+from leakaudit.facts.linking.modules import Modules
 from leakaudit.facts.model import Call, Container, FileFacts, Op
-from leakaudit.facts.modules import Modules
 from leakaudit.findings import Confidence, Evidence, Finding, Location, Probe, ProbeKind, Severity
 from leakaudit.findings.model import WATCHED
 

@@ -1,0 +1,1 @@
+"""Tasks, threads, queues and streams that nobody ends, drains or waits for."""

@@ -1,0 +1,1 @@
+"""Exceptions that stay, with the frames of their tracebacks."""

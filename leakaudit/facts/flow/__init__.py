@@ -1,0 +1,1 @@
+"""What one function does on each of its ways: what it holds, leaves open, leaves in, raises or ties to itself."""

@@ -1,0 +1,1 @@
+"""Who holds whom: cycles, callables that are registered, timers, finalizers, weak maps."""

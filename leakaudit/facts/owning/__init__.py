@@ -1,0 +1,1 @@
+"""Who has to close what, and does not: attributes, locals, temporaries, child processes."""

@@ -1,0 +1,1 @@
+"""Loggers, their handlers, and metrics with labels."""
